@@ -491,7 +491,7 @@ TYPES = {
     "above-0-to-1": lambda value: need(type(value) in {int, float} and 0 < value <= 1, "no number above 0 up to 1"),
     "one-unit": lambda plan: need(one_unit(fit(plan, "plan", "the plan")), "a plan that states the unit of distances not once"),
     "overlap-share": lambda value: need(type(value) in {int, float} and 0 <= value < 1, "no number from 0 to below 1"),
-    "thresholds": lambda value: [one is None or fit(one, "share", "a threshold") for one in fit(value, "object", "it").values()],
+    "shares": lambda value: [one is None or fit(one, "share", "a share") for one in fit(value, "object", "it").values()],
     "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
@@ -597,7 +597,7 @@ graph: file=graph-file digest=digest quantised?=quantised network=short patch*=1
     preprocessing_digest=digest outputs*=graph-output
 quantised: file=graph-file digest=digest; graph-output: name=output-name axes=short; tiling: overlap=overlap-share blending=blend
 calibrator: method=short parameter=positive inside=bool; decision: rule=decision-rule threshold~=share
-conformal: target_recall=between-0-1 thresholds=thresholds; licences: code=short weights=short data=short
+conformal: target_recall=between-0-1 thresholds=shares; licences: code=short weights=short data=short
 measured: name=backend certified=bool reason=short seconds=positive seconds_eager=positive speed=positive threads=1
     parity=parity
 parity: cases*=text voxels=1 max_probability_difference=from-0 flipped_voxels=0 measures+=from-0
@@ -608,6 +608,8 @@ envelope: payloadType=text payload=text signatures*=seal; seal: keyid=text sig=t
 statement: _type=text subject*=subject predicateType=text predicate=approval; subject: name=text digest=sha256
 approval: signer=slug printed_name=short time=time meaning=meaning role=role policy=slug subjects*=artifact shown=digest head=0
     demo=bool
+run-part: first_step=1 last_step=0 where=circumstances seconds=number entry?~=int
+circumstances: device=short processes?=1 threads=1 memory_format=short torch=short not_repeatable?*=short
 class-share: name=short foreground_fraction=number conformal=bool
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
@@ -963,6 +965,7 @@ device | person | - | data.card: * cases missing findings openings; data.leakage
     trace.baseline: name items digest; trace.review: links*=reviewed
 device | developer | makes references | calibration: * temperature threshold~ target_recall cases; ensemble: * members rule;
     model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?~
+    parts?*=run-part repeatable?~=bool validation?~=shares
 device | developer release-manager | - | data.add: folder=file dvc files size; data.pull: * remote files size
     folders+; data.push: * remote files size folders+
 device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*
@@ -2114,22 +2117,22 @@ class Release:
         whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
         need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), told)
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
-        refused = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
-        names, self.open_risks = [one["name"] for one in plan["levels"]], refused
-        self.levels = ", ".join("%d %s" % (list(levels.values()).count(name), name) for name in names)
+        self.open_risks = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
+        self.levels = ", ".join("%d %s" % (list(levels.values()).count(one["name"]), one["name"]) for one in plan["levels"])
         self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
         self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
         export, runs = self.json("models/export.json", "export"), list(self.runs.values())
         traced = [body for body in self.earlier if body["context"]["openlineage_run"]]
-        members = [self.json(name[5:]).get("start") for name in self.files if name.startswith("data/models/members/")]
-        self.starts = [self.check_start(fit(start, "start", "start")) for start in members if start is not None]
-        unknown = [start for start in self.starts if start["trained_on"]["status"] != "declared"]
+        ran = {name: self.json(name[5:]) for name in self.files if name.startswith("data/models/members/")}
+        for name, run in sorted(ran.items()):
+            need(run.get("smoke", False) is False, "%s is a trial run, which is never released", name)
+        self.starts = [self.check_start(run["start"]) for run in ran.values() if run.get("start") is not None]
         judged = {  # by kind: of how many things, and the figure; of nothing there is none
             "parity": (export["tested_patches"], export["max_abs_difference"]),
             "criteria": (len(self.outcomes), sum(not one["met"] for one in self.outcomes)),
             "trace": (self.counts["requirements"], len(self.attested["gaps"])),
             "risk": (self.counts["risks"], len(self.open_risks)),
-            "pretraining": (len(members), len(unknown)),
+            "pretraining": (len(ran), sum(one["trained_on"]["status"] != "declared" for one in self.starts)),
             "runs": (len(runs), sum(not run["member"] and not run["disposition"] for run in runs)),
             "scenarios": (len(results), sum(one["outcome"] != "passed" for one in results)),
             "lineage": (len(traced), len(self.events(traced)[1])),
@@ -2141,10 +2144,10 @@ class Release:
         return dict(values, source=[len(self.reasons())], counts=[list(self.counts.values()).count(0)])
 
     def check_start(self, start):  # of a member: it names the sets it has seen, and no case that it must not
-        sets, split = start["trained_on"].get("sets", []), self.json("datasets/split.json")
+        sets, split = fit(start, "start", "start")["trained_on"].get("sets", []), self.json("datasets/split.json")
         need(sets or start["trained_on"]["status"] != "declared", "a start is declared without a data set")
-        seen, cases = {digest for one in sets for digest in one.get("digests", [])}, self.json("datasets/manifest.json")["cases"]
-        kept = split["test"] + split["calibration"]
+        seen, kept = {digest for one in sets for digest in one.get("digests", [])}, split["test"] + split["calibration"]
+        cases = self.json("datasets/manifest.json")["cases"]
         held = [case["id"] for case in cases if case["id"] in kept and seen & {case["image"], case["label"]}]
         need(not held, "a member started from weights that have seen %s of the test or calibration part", ", ".join(held))
         return start

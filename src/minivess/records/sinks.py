@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat
 
 
 class RunListener(Protocol):
-    """Hears about a training run while it goes on. MLflow is one listener; tests use a list."""
+    """Hears about a training run while it goes on. MLflow, the file of events and the terminal are listeners."""
 
     def started(self, name: str, parameters: dict[str, str | int | float], resumes: str | None = None) -> str:
         """A run begins, or goes on after a break; returns its id in the sink.
@@ -19,6 +20,9 @@ class RunListener(Protocol):
             parameters: what it is made with.
             resumes: the id that an earlier part of this run has in the sink.
         """
+
+    def phase(self, phase: Phase) -> None:
+        """The run begins a phase; the one before it is over."""
 
     def beat(self, beat: Beat) -> None:
         """One optimiser step was made."""

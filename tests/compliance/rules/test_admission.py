@@ -37,6 +37,7 @@ from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS, observed
 from minivess.records.log.payloads.evidence import ReviewedLink
 from minivess.records.log.witnessed import Checked
+from minivess.records.models.training_run import Circumstances, RunPart
 from minivess.records.people.approval import (
     Envelope,
     Manifestation,
@@ -661,6 +662,8 @@ PROBES: tuple[Any, ...] = (
     ["x"],
     [7],
     {},
+    {"x": 0.5},
+    {"x": None},
     {"x": 1},
     "dice",
     "failures",
@@ -701,6 +704,8 @@ INNER: dict[str, type[Record]] = {
     "lowered": LoweredRule,
     "source": SourceState,
     "chain": ReleaseChain,
+    "run-part": RunPart,
+    "circumstances": Circumstances,
 }
 """Records inside payloads, by the form of each in verify.py."""
 COMPARED = {
@@ -717,7 +722,7 @@ COMPARED = {
     "aggregate",
     "statistic",
 }
-COMPARED |= {"role", "meaning", "mode", "stage", "holder-kind", "hex", "attestation", "link"}
+COMPARED |= {"shares", "role", "meaning", "mode", "stage", "holder-kind", "hex", "attestation", "link"}
 
 
 @pytest.mark.parametrize("form", INNER)

@@ -19,6 +19,7 @@ from minivess.compliance.verification.log import verify_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, RefusedError, UsageError
 from minivess.records.log.entry import EntryBody
+from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
@@ -275,6 +276,8 @@ class Tracker:
     def started(self, name: str, parameters: dict[str, str | int | float], resumes: str | None = None) -> str:
         self.runs.append(name)
         return f"run-{len(self.runs)}"
+
+    def phase(self, phase: Phase) -> None: ...
 
     def beat(self, beat: Beat) -> None: ...
 

@@ -26,6 +26,7 @@ from minivess.records.models.networks.unet import UNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat, TrainingCurves
 from tests.support import crashes
 from tests.support.lazy_modules import lazily
@@ -71,10 +72,14 @@ class Diary:
     def __init__(self) -> None:
         self.events: list[str] = []
         self.beats: list[Beat] = []
+        self.phases: list[Phase] = []
 
     def started(self, name: str, parameters: dict[str, str | int | float], resumes: str | None = None) -> str:
         self.events.append(f"started {name} seed {parameters['seed']}" + (f" again {resumes}" if resumes else ""))
         return "run-1"
+
+    def phase(self, phase: Phase) -> None:
+        self.phases.append(phase)
 
     def beat(self, beat: Beat) -> None:
         self.events.append(f"step {beat.step}")

@@ -11,6 +11,7 @@ from minivess.compliance.documents.data_card import data_card
 from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.documents.seed_spread import seed_spread
 from minivess.compliance.site.signatures import model_of
 from minivess.compliance.site.view import by_relation
 from minivess.foundation.implements import implements
@@ -117,6 +118,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "calibration": dossier.calibration,
         "export": dossier.export,
         "runs": dossier.runs,
+        "spread": seed_spread(dossier.runs),
         "manifest": dossier.manifest,
         "validation": dossier.validation,
         "sealed": dossier.sealed,

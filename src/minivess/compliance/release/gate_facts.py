@@ -132,6 +132,7 @@ def read_gate_facts(
     """
     attested = _record(files, ATTESTED, Attested)
     members = sorted(name for name in files if name.startswith(MEMBERS))
+    refuse_trials(files, members)
     return facts_in(
         ReleaseRecords(
             evaluation=_record(files, EVALUATION, EvaluationRecord) if evaluation is None else evaluation,
@@ -172,6 +173,23 @@ def starts_in(files: Mapping[str, bytes], members: Sequence[str]) -> tuple[Start
         except ValidationError as error:
             raise VerificationError(f"{name}: {first_error(error, whole='start')}") from None
     return tuple(found)
+
+
+@implements("REQ-361", "RC-149")
+def refuse_trials(files: Mapping[str, bytes], members: Sequence[str]) -> None:
+    """Refuse members of trial runs (`minivess train --smoke`), which trained on a few patches.
+
+    Args:
+        files: of the pack, by name.
+        members: the names of the run records of the members.
+
+    Raises:
+        VerificationError: names the file.
+    """
+    for name in members:
+        run = json_of(files, name)
+        if isinstance(run, dict) and run.get("smoke", False) is not False:
+            raise VerificationError(f"{name} is a trial run, which is never released")
 
 
 @implements("REQ-331", "RC-139")

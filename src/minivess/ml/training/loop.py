@@ -38,6 +38,7 @@ from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat, Circumstances, RunPart, TrainingCurves, ValidationPoint
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ _CHECKPOINT_SHARE = 100
 _MEMORY_S = 1.0
 
 Listen = Callable[[Beat], None]
+Enter = Callable[[Phase], None]
 
 
 @dataclass(frozen=True)
@@ -168,11 +170,12 @@ class Fit:
         self._not_repeatable: set[str] = set()
 
     @implements("REQ-048", "REQ-370")
-    def run(self, listen: Listen) -> Fitted:
+    def run(self, listen: Listen, enter: Enter = lambda phase: None) -> Fitted:
         """Make the steps that are left.
 
         Args:
             listen: called after each step.
+            enter: called when training begins, before each validation and checkpoint, and after it.
 
         Raises:
             RefusedError: the loss became NaN or infinite.
@@ -185,13 +188,20 @@ class Fit:
             Interruption() as interruption,
             Feed(source, self._requests(), workers=job.workers) as feed,
         ):
+            enter("train")
             while self._step < job.training.steps and not self._stopped_early():
                 self._step += 1
                 rate = self._make_step(feed, source)
-                point = self._validate() if self._due() else None
+                point = None
+                if self._due():
+                    enter("validate")
+                    point = self._validate()
+                    enter("train")
                 listen(self._beat(rate, feed, point))
                 if self._should_save() or interruption.asked:
+                    enter("save")
                     self._save()
+                    enter("train")
                 if interruption.asked:
                     raise KeyboardInterrupt
         return self._finished()

@@ -116,8 +116,11 @@ def train_member(
     if listener is not None:
         resumes = None if checkpoint is None else checkpoint.state.tracked
         job = replace(job, tracked=listener.started(f"member-{seed}", _parameters(job), resumes))
+        listener.phase("prepare")
     try:
         fitted = _fit(job, network, checkpoint, elsewhere=elsewhere, listener=listener)
+        if listener is not None:
+            listener.phase("save")
         record = _save(job, fitted, started, tuple(images))
     except BaseException:
         if listener is not None:
@@ -152,7 +155,9 @@ def _fit(
     if checkpoint is not None and not elsewhere:
         refuse_elsewhere(checkpoint.state.parts[-1].where, circumstances(fabric, layout.name))
     fit = Fit(job, network, fabric, layout, checkpoint)
-    return fit.run(listener.beat if listener is not None else lambda beat: None)
+    if listener is None:
+        return fit.run(lambda beat: None)
+    return fit.run(listener.beat, listener.phase)
 
 
 def _layout(job: Job, network: torch.nn.Module, device: torch.device, checkpoint: Checkpoint | None) -> str:

@@ -31,7 +31,7 @@ def weights_of(folder: Path) -> Path:
     return old if old.is_file() and not new.is_file() else new
 
 
-@implements("REQ-048")
+@implements("REQ-048", "REQ-361")
 def completed_run(
     out: Path,
     spec: ModelSpec,

@@ -76,6 +76,14 @@ class TrainingRunFacet(Record):
     architecture: Slug
     steps: Annotated[int, Field(ge=0)]
     final_loss: float | None = None
+    parts: Annotated[int, Field(ge=1)] | None = None
+    """Parts of the run: more than one where its process was killed and it went on; None: not stated."""
+    devices: tuple[ShortText, ...] | None = None
+    """Where the parts were made, each device once; None: not stated."""
+    repeatable: bool | None = None
+    """Whether the same seed on the same machines gives the same weights; None: not stated."""
+    validation: dict[str, float] | None = None
+    """Mean validation Dice of each class in which it is defined, by its name; None: none is stated."""
 
 
 class Aggregate(Record):
@@ -200,6 +208,19 @@ def _schema(kind: type[Record]) -> dict[str, Any]:
     }
 
 
+@implements("REQ-363")
+def _training(said: dict[str, Any]) -> dict[str, Any]:
+    """What the facet of a training says: of its parts how many and where."""
+    parts, dice = said.get("parts", ()), said.get("validation")
+    devices = tuple(dict.fromkeys(part["where"]["device"] for part in parts))
+    return {
+        **said,
+        "parts": len(parts) or None,
+        "devices": devices or None,
+        "validation": None if dice is None else {name: value for name, value in dice.items() if value is not None},
+    }
+
+
 def _approval(envelope: dict[str, Any]) -> dict[str, Any]:
     held = Envelope.model_validate(envelope)
     said = json.loads(base64.b64decode(held.payload, validate=True))["predicate"]
@@ -212,7 +233,7 @@ _MODEL: dict[str, tuple[str, ...]] = {"training": ("architecture",), "ensemble":
 
 _SAID: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "data.seal": lambda said: facet("minivess_datasetSeal", **{name: said[name] for name in ("files", "approvers")}),
-    "training": lambda said: facet("minivess_training", **said),
+    "training": lambda said: facet("minivess_training", **_training(said)),
     "evaluation": lambda said: facet(
         "minivess_evaluation",
         **{name: said[name] for name in ("request", "cases", "aggregates")},

@@ -1,1 +1,1 @@
-"""MLflow: training runs as somebody who trains networks wants to see them."""
+"""How training runs are followed: MLflow, files of events, spans of OpenTelemetry."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.canonical import digest_of
-from minivess.foundation.errors import UsageError
+from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.artifact import Artifact
@@ -20,13 +20,14 @@ from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
 
 
-@implements("REQ-018")
+@implements("REQ-018", "REQ-361", "RC-149")
 @follows("ensemble")
 def combine(services: Services, signer: Signer) -> str:
     """Fix which members the ensemble is made of; returns the digest that identifies it.
 
     Raises:
         UsageError: a member is missing, or was trained under another configuration than the project states now.
+        RefusedError: a member is a trial run.
     """
     workspace, project = Workspace(services.workspace), services.project
     held = BoundInputs.of(services)
@@ -34,6 +35,11 @@ def combine(services: Services, signer: Signer) -> str:
         version = held.version
         runs = [held.record(f"models/members/seed-{seed}/run.json", RunRecord) for seed in project.training.members]
     for run in runs:
+        if run.smoke:
+            raise RefusedError(
+                f"member {run.seed} is a trial run (minivess train --smoke), which no ensemble takes",
+                hint="minivess train",
+            )
         training = run.training.model_copy(update={"members": project.training.members})
         if (run.model, training) != (project.model, project.training):
             raise UsageError(f"member {run.seed} was trained under another configuration", hint="minivess train")

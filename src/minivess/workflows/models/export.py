@@ -11,11 +11,13 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.cases.prepared import LoadedCase
 from minivess.records.data.split import Part
+from minivess.records.data.version import TrainedOn
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, EXPORT, EXPORT_FOLDER, MANIFEST, ONNX, SPLIT
 from minivess.records.models.ensemble import EnsembleRecord
 from minivess.records.models.exports.contract import Licences
 from minivess.records.models.exports.export import GRAPH, RECORD, ExportRecord
 from minivess.workflows.models.ensembles import load_ensemble
+from minivess.workflows.models.listening import track_export
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
@@ -27,7 +29,7 @@ TIMED_CASES = 4
 """Training cases of which one patch each is timed, and gives the ranges of a graph of 8 bits."""
 
 
-@implements("REQ-026", "REQ-181", "REQ-341", "REQ-342")
+@implements("REQ-026", "REQ-181", "REQ-341", "REQ-342", "REQ-362")
 @follows("export")
 def export(services: Services, signer: Signer) -> ExportRecord:
     """Write the calibrated ensemble as one folder; refused, and the folder emptied, when it differs from PyTorch.
@@ -73,7 +75,9 @@ def export(services: Services, signer: Signer) -> ExportRecord:
             ),
             training=[(case.image, case.record.physical_spacing) for case in _first(held, Part.TRAIN, TIMED_CASES)],
         )
-        record.context(model=record.output(EXPORT, folder / RECORD).digest)
+        model = record.output(EXPORT, folder / RECORD).digest
+        data = TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"])
+        record.context(model=model, mlflow_run=track_export(services, folder, model=model, data=data))
         record.output(ONNX, folder / GRAPH)
         for graph in sorted((folder / "graphs").glob("*.onnx")):
             record.output(f"models/graphs/{graph.name}", graph)

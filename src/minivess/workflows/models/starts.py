@@ -46,7 +46,7 @@ def load_start(services: Services, inputs: BoundInputs) -> LoadedStart | None:
         UsageError: the log has no such run, or its weights or the folder of images are not there.
         InputError: the file is damaged, too large or holds anything but tensors.
         VerificationError: it is another file than the project file or the log names.
-        RefusedError: the weights have seen the test part or the calibration part.
+        RefusedError: the weights have seen the test part or the calibration part, or a trial run made them.
     """
     start = services.project.training.start
     if start == SEED:
@@ -113,6 +113,8 @@ def _foreign(services: Services, start: ForeignWeights) -> LoadedStart:
     trained_on = start.trained_on
     if start.run is not None:
         run = read_json_record(services.workspace / start.run, RunRecord, shown=str(start.run), limit=RECORD_LIMIT)
+        if run.smoke:
+            raise RefusedError(f"{start.run} is the record of a trial run", hint="train it with `minivess train`")
         if run.weights != weights_digest(state):
             raise VerificationError(
                 f"{start.run} is the record of other weights than {path.name}", hint="name its own record"

@@ -15,12 +15,15 @@ from minivess.records.data.split import Part
 from minivess.records.data.version import TrainedOn
 from minivess.records.device.workspace_files import SPLIT
 from minivess.records.log.entry import Outcome
+from minivess.records.log.payloads.models import Training
 from minivess.records.models.model import RunRecord
+from minivess.workflows.models.listening import Hear, listeners_of, steps_of
 from minivess.workflows.models.starts import images_of, load_start, start_input
+from minivess.workflows.models.watching import training_job
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import Services
+from minivess.workflows.session.services import Services, WorkspaceReader
 
 if TYPE_CHECKING:
     from minivess.ml.training.validation import ValidationCases
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 @implements("REQ-017", "REQ-180")
 @follows("train")
-def train(services: Services, signer: Signer, *, elsewhere: bool = False) -> list[RunRecord]:
+def train(services: Services, signer: Signer, *, elsewhere: bool = False, hear: Hear | None = None) -> list[RunRecord]:
     """Train every member; each is one recorded action, one MLflow run and one folder under models/members.
 
     A member that was trained before in exactly this way, and whose training is in the log, is kept. One whose training was
@@ -38,7 +41,16 @@ def train(services: Services, signer: Signer, *, elsewhere: bool = False) -> lis
         services: the workspace.
         signer: whoever trains.
         elsewhere: whether a run may go on that began on another device or with another number of threads.
+        hear: shows the events of the runs to a person; by default the progress of the services shows the steps.
+
+    Raises:
+        RefusedError: another process trains this project.
     """
+    with training_job(Workspace(services.workspace)):
+        return _train(services, signer, elsewhere=elsewhere, hear=hear or steps_of(services.progress))
+
+
+def _train(services: Services, signer: Signer, *, elsewhere: bool, hear: Hear) -> list[RunRecord]:
     workspace, project = Workspace(services.workspace), services.project
     inputs = BoundInputs.of(services)
     with refused_on_record(services, "training", signer):
@@ -49,9 +61,8 @@ def train(services: Services, signer: Signer, *, elsewhere: bool = False) -> lis
     from minivess.ml.training.member import train_member
     from minivess.ml.training.runs import CURVES, LAST, RUN, WEIGHTS, completed_run
     from minivess.ml.training.validation import Validator
-    from minivess.observability.tracking.mlflow_listener import MlflowListener
 
-    held_out = _held_out(services, inputs)
+    held_out = held_out_of(services, inputs)
     part = inputs.split.part(Part.TRAIN)
     learned, validated = (
         RecordedCases(workspace.prepared, tuple(map(inputs.case_record, names)))
@@ -105,12 +116,7 @@ def train(services: Services, signer: Signer, *, elsewhere: bool = False) -> lis
             inputs=[inputs.recorded(SPLIT), *start_input(services)],
             context=services.context(seed=seed, **version),
         ) as record:
-            listener = MlflowListener(
-                services.settings.mlflow_uri,
-                experiment=project.device.name,
-                artifacts=workspace.evidence / "mlflow",
-                data=TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"]),
-            )
+            data = TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"])
             run = train_member(
                 store,
                 project.model,
@@ -125,18 +131,18 @@ def train(services: Services, signer: Signer, *, elsewhere: bool = False) -> lis
                 images=images_of(inputs, Part.TRAIN),
                 elsewhere=elsewhere,
                 entry=record.started,
-                listener=listener,
+                listener=listeners_of(services, folder, data=data, hear=hear),
             )
             record.context(model=run.weights, device=run.device, mlflow_run=run.mlflow_run)
             for name in (WEIGHTS, RUN, CURVES, *([] if run.last is None else [LAST])):
                 record.output(f"models/members/seed-{seed}/{name}", folder / name)
-            record.payload(architecture=project.model.architecture, steps=run.steps, final_loss=run.final_loss)
+            record.payload(**dict(Training.of(run)))
         runs.append(run)
     return runs
 
 
 @implements("REQ-371")
-def _held_out(services: Services, inputs: BoundInputs) -> ValidationCases:
+def held_out_of(services: WorkspaceReader, inputs: BoundInputs) -> ValidationCases:
     """The cases of the training part that are validated on, the same for each member."""
     from minivess.ml.training.validation import validation_cases
 

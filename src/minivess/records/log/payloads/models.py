@@ -2,20 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
 from minivess.foundation.digests import Digest
+from minivess.foundation.implements import implements
 from minivess.records.base import Observation, Record, ShortText, Slug
+from minivess.records.models.training_run import RunPart
+
+if TYPE_CHECKING:
+    from minivess.records.models.model import RunRecord
+
+
+ValidationDice = Annotated[float, Field(ge=0, le=1)] | None
+
+
+def _unstated(value: object) -> bool:
+    return value is None
 
 
 class Training(Observation):
-    """One member was trained."""
+    """One member was trained. What entries of 0.1.0 did not state is left out of the JSON where it is not stated."""
 
     architecture: Slug
     steps: int
     final_loss: float | None = None
+    parts: Annotated[tuple[RunPart, ...], Field(exclude_if=lambda parts: not parts)] = ()
+    """The parts of the run, in order: more than one where its process was killed and it went on."""
+    repeatable: Annotated[bool | None, Field(exclude_if=_unstated)] = None
+    """Whether the same seed on the same machines gives the same weights; None: not stated."""
+    validation: Annotated[dict[str, ValidationDice] | None, Field(exclude_if=_unstated)] = None
+    """Mean validation Dice of the weights, of each class by its name; None: there was no validation, or it is not stated."""
+
+    @classmethod
+    @implements("REQ-363")
+    def of(cls, run: RunRecord) -> Self:
+        """What the entry of a run says."""
+        return cls(
+            architecture=run.model.architecture,
+            steps=run.steps,
+            final_loss=run.final_loss,
+            parts=run.parts,
+            repeatable=None if not run.parts else not any(part.where.not_repeatable for part in run.parts),
+            validation=run.validation,
+        )
 
 
 class Ensembling(Observation):

@@ -1,0 +1,103 @@
+"""Who hears about a training run: MLflow, the file of events, and what shows them to a person."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from minivess.foundation.errors import CouldNotCheckError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.records.data.version import TrainedOn
+from minivess.records.models.exports.export import GRAPH
+from minivess.records.models.training_event import TrainingEvent
+from minivess.records.sinks import Progress, RunListener
+from minivess.workflows.session.services import WorkspaceReader
+
+_log = logging.getLogger(__name__)
+
+Hear = Callable[[TrainingEvent], None]
+
+
+@implements("REQ-359", "REQ-362")
+def listeners_of(
+    services: WorkspaceReader, folder: Path, *, data: TrainedOn | None = None, hear: Hear | None = None
+) -> RunListener:
+    """The listeners of the run of one member.
+
+    Args:
+        services: the workspace.
+        folder: of the member, for its file of events.
+        data: what it is trained on; None: a trial run, which MLflow does not hear of.
+        hear: shows the events to a person.
+    """
+    from minivess.observability.tracking.listeners import Listeners
+    from minivess.observability.tracking.machine_use import MachineUse
+    from minivess.observability.tracking.mlflow_listener import MlflowListener
+    from minivess.observability.tracking.phase_spans import PhaseSpans, configured_exporter
+    from minivess.observability.tracking.training_events import EventFile, EventListener
+
+    sinks: list[Hear] = [EventFile(folder), *([] if hear is None else [hear])]
+    listeners: list[RunListener] = [EventListener(sinks)]
+    exporter = configured_exporter()
+    if exporter is not None:
+        listeners.append(PhaseSpans(exporter))
+    if data is not None:
+        workspace, project = Workspace(services.workspace), services.project
+        tracker = MlflowListener(
+            services.settings.mlflow_uri,
+            experiment=project.device.name,
+            artifacts=workspace.evidence / "mlflow",
+            tags=_circumstances(services),
+            data=data,
+            files=[workspace.project_file],
+            machine=MachineUse(),
+        )
+        listeners.insert(0, tracker)
+    return Listeners(listeners)
+
+
+@implements("REQ-362")
+def track_export(services: WorkspaceReader, folder: Path, *, model: str, data: TrainedOn) -> str | None:
+    """Keep the graphs of an exported model in MLflow; returns the id of the run, or None, with a warning, where that fails.
+
+    Args:
+        services: the workspace.
+        folder: of the export.
+        model: its digest.
+        data: what its members were trained on.
+    """
+    from minivess.observability.tracking.mlflow_store import MlflowStore
+    from minivess.observability.tracking.onnx_model import log_onnx
+
+    graphs = {"model": folder / GRAPH} | {path.stem: path for path in sorted((folder / "graphs").glob("*.onnx"))}
+    tags = {**_circumstances(services), "model": model, "data": data.split, "dvc": data.dvc}
+    store = MlflowStore(services.settings.mlflow_uri, artifacts=Workspace(services.workspace).evidence / "mlflow")
+    try:
+        return log_onnx(store, services.project.device.name, graphs, tags=tags)
+    except CouldNotCheckError as error:
+        _log.warning("the exported model is not in MLflow: %s", error.message)
+        return None
+
+
+def _circumstances(services: WorkspaceReader) -> dict[str, str]:
+    """Git commit, environment and configuration, as tags; `mlflow.source.git.commit` is the name that MLflow shows."""
+    context = services.context()
+    found = {
+        "mlflow.source.git.commit": context.git_commit,
+        "git_dirty": None if context.git_dirty is None else str(context.git_dirty).lower(),
+        "environment": context.environment,
+        "configuration": context.configuration,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def steps_of(progress: Progress) -> Hear:
+    """Events as progress: the steps of each member."""
+
+    def hear(event: TrainingEvent) -> None:
+        if event.beat is not None:
+            progress(f"training member {event.beat.member}", event.beat.step, event.beat.steps)
+
+    return hear

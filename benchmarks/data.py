@@ -35,15 +35,16 @@ def row(what: str, found: str, limit: str = "") -> None:
 def synthesise() -> None:
     """The generator: default volumes, and one with every effect."""
     from minivess.ml.synthesis.parameters import parameters_of
-    from minivess.ml.synthesis.volume import generate_volume, synthesise
+    from minivess.ml.synthesis.volume import synthesise
 
     def cpu(make: Callable[[], object]) -> float:
         begun = time.process_time()
         make()
         return time.process_time() - begun
 
-    generate_volume((7, 0))
-    times = [cpu(lambda n=number: generate_volume((7, n))) for number in range(1, 9)]
+    usual = parameters_of()
+    synthesise((7, 0), usual)
+    times = [cpu(lambda n=number: synthesise((7, n), usual)) for number in range(1, 9)]
     row("synthesise: 48 × 96 × 96, median of 8", f"{statistics.median(times):.3f} s CPU", "at most 0.6 s")
     everything = parameters_of(tortuosity_um=4, stenoses=3, leaks=2, line_jitter_um=1, frame_shift_um=1)
     row("synthesise: the same with every effect", f"{cpu(lambda: synthesise((7, 1), everything)):.3f} s CPU")

@@ -23,9 +23,8 @@ from minivess.ml.export.backends import BACKENDS, measured
 from minivess.ml.export.graphs import graphs_of, on_cpu
 from minivess.ml.export.staged import StagedGraphs
 from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
-from minivess.ml.models.registry import build_network
+from minivess.ml.models.registry import adapter_of, build_network
 from minivess.records.models.exports.contract import AppliedCalibrator
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 
 PATCHES = 4
@@ -35,7 +34,7 @@ CALIBRATOR = AppliedCalibrator(method="temperature scaling", parameter=1.0, insi
 
 def rows(architecture: str, folder: Path, rounds: int) -> dict[str, float]:
     """Seconds of a patch by side."""
-    task, spec = SegmentationTask(), read_specification({"architecture": architecture})
+    task, spec = SegmentationTask(), adapter_of(architecture).specification()
     network = NetworkPredictor(build_network(spec, task, seed=0), spec, "cpu", task=task)
     source, threads = on_cpu(EnsemblePredictor([network])), torch.get_num_threads()
     random = np.random.default_rng(0)

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minivess.ml.models.registry import adapter_of
 from minivess.ml.planning.memory import training_memory
 from minivess.records.data.dataset import LabelClass
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import Augmentation, TrainingSpec
 
@@ -106,7 +106,7 @@ def _predicted(family: str, size: Size) -> int:
 
 def _spec(family: str, size: Size) -> Any:
     said = {"architecture": family, "patch": size.patch, "filters": size.filters, "levels": size.levels}
-    return read_specification(said)
+    return adapter_of(family).specification.model_validate(said)
 
 
 def _import() -> None:

@@ -24,6 +24,7 @@ from minivess.records.models.networks import specifications
 from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.task import SegmentationTask
 from tests.support.lazy_modules import lazily
+from tests.support.specifications import read_specification
 
 with lazily(
     "torch",
@@ -138,7 +139,7 @@ def installed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @when(parsers.parse('a project file with "model: {said}" is read'))
 def read(facts: dict[str, Any], said: str) -> None:
-    facts["spec"] = specifications.read_specification(yaml.safe_load(said))
+    facts["spec"] = read_specification(yaml.safe_load(said))
 
 
 @then("the specification is the record of that family")

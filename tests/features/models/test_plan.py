@@ -15,7 +15,6 @@ from minivess.foundation.reading.yaml_edits import set_values
 from minivess.ml.planning.memory import training_memory
 from minivess.records.lengths import spacing_text
 from minivess.records.models.networks.network import NetworkSpec
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.plan import Plan, PlannedLine
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import Augmentation
@@ -23,6 +22,7 @@ from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.workspace_files import split_of
 from tests.support.command_line import Finished, run_here
 from tests.support.projects import ProjectFolder
+from tests.support.specifications import read_specification
 
 scenarios("plan.feature")
 

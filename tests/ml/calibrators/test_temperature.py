@@ -10,7 +10,8 @@ import pytest
 from minivess.foundation.errors import InputError
 from minivess.ml.calibrators.temperature import fit_temperature, negative_log_likelihood
 from minivess.ml.inference.answers import to_probability
-from minivess.ml.uncertainty.reliability import Reliability, border_band, expected_calibration_error
+from minivess.ml.uncertainty.reliability import Reliability, border_band
+from tests.support.calibration_error import expected_calibration_error
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 

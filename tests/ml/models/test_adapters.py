@@ -11,9 +11,9 @@ import pytest
 from minivess.foundation.errors import InputError
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.networks.network import NetworkSpec
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 from tests.support.lazy_modules import lazily
+from tests.support.specifications import read_specification
 
 with lazily("torch", "onnxruntime", "minivess.ml.models.registry", "minivess.ml.models.weights"):
     import onnxruntime

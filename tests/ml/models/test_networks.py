@@ -8,9 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.foundation.errors import InputError, UsageError, VerificationError
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 from tests.support.lazy_modules import lazily
+from tests.support.specifications import read_specification
 
 with lazily("torch", "minivess.ml.models.registry", "minivess.ml.models.weights"):
     import torch

@@ -15,13 +15,13 @@ from minivess.ml.inference.predictor import PatchPredictor
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.ml.uncertainty import calibration
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
-from minivess.ml.uncertainty.reliability import expected_calibration_error
 from minivess.records.data.dataset import LabelClass
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
+from tests.support.calibration_error import expected_calibration_error
 
 pytestmark = pytest.mark.verifies("SU-32")
 

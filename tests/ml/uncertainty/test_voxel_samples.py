@@ -7,8 +7,9 @@ import pytest
 
 from minivess.ml.calibrators.registry import CALIBRATORS
 from minivess.ml.inference.answers import to_probability
-from minivess.ml.uncertainty.reliability import Reliability, expected_calibration_error
+from minivess.ml.uncertainty.reliability import Reliability
 from minivess.ml.uncertainty.voxel_samples import VoxelSample, draw_voxels
+from tests.support.calibration_error import expected_calibration_error
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 

@@ -15,10 +15,10 @@ from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.dynunet import DynUNetSpec
 from minivess.records.models.networks.network import EncoderDecoderSpec, NetworkSpec
 from minivess.records.models.networks.segresnet import SegResNetSpec
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.networks.unet import UNetSpec
 from tests.support import earlier
 from tests.support.lazy_modules import lazily
+from tests.support.specifications import read_specification
 
 with lazily("jsonschema_rs"):
     import jsonschema_rs

@@ -24,7 +24,7 @@ from minivess.ml.synthesis import optics
 from minivess.ml.synthesis.drawing import Tissue, draw
 from minivess.ml.synthesis.exact import Floats, Purpose, Stream
 from minivess.ml.synthesis.lesions import Leak, Stenosis, clouds, leak, narrow, scaled
-from minivess.ml.synthesis.parameters import SynthesisParameters, parameters_of
+from minivess.ml.synthesis.parameters import SynthesisParameters
 from minivess.ml.synthesis.photograph import develop, photograph
 from minivess.ml.synthesis.vasculature import Centreline, Growth, grow, together, wander
 
@@ -53,46 +53,6 @@ class SyntheticCase(NamedTuple):
     stenoses: tuple[Stenosis, ...] = ()
     leaks: tuple[Leak, ...] = ()
     leaked: npt.NDArray[np.uint8] | None = None
-
-
-def generate_volume(
-    seed: int | tuple[int, ...],
-    *,
-    shape: tuple[int, int, int] = (48, 96, 96),
-    spacing_um: tuple[float, float, float] = SPACING_UM,
-    photons: float = 4.0,
-    psf_sigma_xy_um: float = 0.5,
-    psf_sigma_z_um: float = 5.0,
-    attenuation_um: float = 240.0,
-    gamma: float = 3.0,
-) -> SyntheticCase:
-    """Make one volume from a few settings; `synthesise` takes them all.
-
-    Args:
-        seed: what the volume depends on, besides the other arguments.
-        shape: voxels (z, y, x).
-        spacing_um: voxel size (z, y, x) in micrometres.
-        photons: expected photons in a voxel of the brightest vessel at the surface.
-        psf_sigma_xy_um: lateral standard deviation of the point spread function.
-        psf_sigma_z_um: axial standard deviation of the point spread function.
-        attenuation_um: depth at which the signal has fallen to 1/e; varies by a fifth between volumes.
-        gamma: Murray's exponent.
-
-    Raises:
-        UsageError: a setting is out of its range, or the volume is too large.
-    """
-    return synthesise(
-        seed,
-        parameters_of(
-            shape=shape,
-            spacing_um=spacing_um,
-            photons=photons,
-            psf_sigma_xy_um=psf_sigma_xy_um,
-            psf_sigma_z_um=psf_sigma_z_um,
-            attenuation_um=attenuation_um,
-            gamma=gamma,
-        ),
-    )
 
 
 @implements("REQ-010", "REQ-100", "REQ-101", "REQ-326", "REQ-327")

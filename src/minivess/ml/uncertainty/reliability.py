@@ -104,12 +104,3 @@ class Reliability:
             for index, count in enumerate(self.counts)
             if count
         )
-
-
-def expected_calibration_error(
-    probabilities: NDArray[Any], reference: NDArray[Any], weights: NDArray[np.float64] | None = None
-) -> float:
-    """ECE of one set of voxels, each with weight 1 where none is given; see `Reliability`."""
-    reliability = Reliability()
-    reliability.add(probabilities, reference, weights)
-    return reliability.ece

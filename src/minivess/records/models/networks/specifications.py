@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
-from pydantic import Field, PlainSerializer, SerializationInfo, TypeAdapter, ValidationError, WrapValidator
+from pydantic import Field, PlainSerializer, SerializationInfo, ValidationError, WrapValidator
 
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.models.networks.dynunet import DynUNetSpec
@@ -70,14 +70,3 @@ else:
         PlainSerializer(_write),
     ]
     """The specification of a network of any family."""
-
-_ADAPTER: TypeAdapter[NetworkSpec] = TypeAdapter(ModelSpec)
-
-
-def read_specification(said: Any) -> NetworkSpec:
-    """Make the specification of a mapping that was read from JSON.
-
-    Raises:
-        pydantic.ValidationError: there is no such family, or a field is unknown or wrong.
-    """
-    return _ADAPTER.validate_python(said)

@@ -13,8 +13,9 @@ from minivess.compliance.release.chain import check_chain, judge_chain, propose_
 from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
-from minivess.records.device.preparation import ROLES, ReleaseChain
+from minivess.records.device.preparation import ReleaseChain
 from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.references import ROLES
 from tests.support.builders.continued_logs import again
 from tests.support.builders.layout2_pack import small_pack
 from tests.support.builders.release_builder import VERSION

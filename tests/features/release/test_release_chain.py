@@ -17,8 +17,9 @@ from minivess.compliance.release.earlier_entries import refer
 from minivess.compliance.release.layout import PayloadManifest
 from minivess.compliance.verification.pack import judge_files
 from minivess.foundation.errors import MinivessError, RefusedError
-from minivess.records.device.preparation import ROLES, ReleaseChain
+from minivess.records.device.preparation import ReleaseChain
 from minivess.records.log.entry import Outcome
+from minivess.records.references import ROLES
 from tests.support.builders.continued_logs import (
     OTHER,
     again,

@@ -21,7 +21,6 @@ from minivess.compliance.rules.look_facts import criteria_digest, subject_of
 from minivess.compliance.verification.log import SIGNATURES, verify_entries
 from minivess.foundation.digests import digest_bytes
 from minivess.records.artifact import Artifact
-from minivess.records.device.preparation import ROLES
 from minivess.records.device.registration import SealTerms
 from minivess.records.device.release_policy import MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, level_of_all
@@ -29,6 +28,7 @@ from minivess.records.log.entry import Context, Entry, Outcome
 from minivess.records.people.approval import Policy, PolicyRule, UnsealGrant, UnsealRequest
 from minivess.records.people.identity import KeyAlgorithm, Meaning
 from minivess.records.people.roles import Role
+from minivess.records.references import ROLES
 from tests.support.builders.pack_builder import (
     BEGIN,
     PLAN,

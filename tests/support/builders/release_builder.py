@@ -39,7 +39,7 @@ from minivess.records.data.dataset import CaseRecord, DatasetManifest, LabelClas
 from minivess.records.data.seal import SealedFile, SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.data.validation import ValidationReport
-from minivess.records.device.preparation import CHAIN_ACTIONS, Tool
+from minivess.records.device.preparation import Tool
 from minivess.records.device.project import Project
 from minivess.records.device.registration import SealTerms
 from minivess.records.device.release import GateFacts
@@ -73,6 +73,7 @@ from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.models.training import TrainingSpec
 from minivess.records.people.approval import UnsealRequest
 from minivess.records.people.roles import Role
+from minivess.records.references import CHAIN_ACTIONS
 from tests.support.builders import pack_builder as logs
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.exports import export_record

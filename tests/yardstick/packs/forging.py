@@ -32,10 +32,11 @@ from minivess.compliance.release.layout import Layout, PayloadManifest, layout_t
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.artifact import Artifact
-from minivess.records.device.preparation import ROLES, ReleasePrepared
+from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.log.entry import Entry
 from minivess.records.people.approval import Envelope, Manifestation
 from minivess.records.people.identity import Meaning
+from minivess.records.references import ROLES
 from tests.support.builders.layout2_pack import INDEX, TEXT, SmallPack
 from tests.support.builders.pack_builder import BEGIN, log_key
 from tests.support.builders.release_builder import policy_of_release

@@ -21,13 +21,14 @@ from minivess.compliance.release.earlier_entries import (
 from minivess.compliance.rules.look_facts import criteria_digest
 from minivess.compliance.rules.references import REFERENCE
 from minivess.foundation.errors import VerificationError
-from minivess.records.device.preparation import ROLES, EntryReference, ReleaseChain
+from minivess.records.device.preparation import ReleaseChain
 from minivess.records.device.workspace_files import ONNX
 from minivess.records.log.entry import EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookRequested
 from minivess.records.log.payloads.models import Disposition
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
+from minivess.records.references import ROLES, EntryReference
 
 
 class Link(NamedTuple):

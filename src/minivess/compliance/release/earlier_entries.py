@@ -16,7 +16,7 @@ from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.artifact import Artifact
 from minivess.records.base import Record
-from minivess.records.device.preparation import ROLES, EntryReference, LookAccount
+from minivess.records.device.preparation import LookAccount
 from minivess.records.device.registration import PolicyRegistered
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, EXPORT, MANIFEST, ONNX, SPLIT, VALIDATION
 from minivess.records.log.entry import Entry, EntryBody, Outcome
@@ -24,6 +24,7 @@ from minivess.records.log.payloads.data import DataSealed
 from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookRequested
 from minivess.records.log.payloads.models import Disposition
 from minivess.records.people.approval import UnsealGrant
+from minivess.records.references import ROLES, EntryReference
 
 _RUN = "/run.json"
 """How the names of run records end."""

@@ -21,8 +21,9 @@ from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.packaged_tables import packaged_text
 from minivess.records.base import Record
-from minivess.records.device.preparation import LAYOUT, ROLES, ReleasePrepared
+from minivess.records.device.preparation import LAYOUT, ReleasePrepared
 from minivess.records.models.exports.export import ExportRecord
+from minivess.records.references import ROLES
 
 DATA: Final = "data/"
 UNBOUND: Final = ("audit/", "lineage/")

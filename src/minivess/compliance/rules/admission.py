@@ -24,7 +24,6 @@ from minivess.compliance.rules.standing import Standing
 from minivess.compliance.rules.state_changes import changes_state, folded
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.log.action_table import RulesAdopted
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS
@@ -259,6 +258,8 @@ def _check_references(standing: Standing, body: EntryBody) -> None:
 
 
 def _check_preparation(standing: Standing, body: EntryBody) -> None:
+    from minivess.records.device.preparation import ReleasePrepared  # loads the records of the project file
+
     standing.references.check_chain(ReleasePrepared.model_validate(body.payload), body.context.model)
 
 

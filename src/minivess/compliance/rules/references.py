@@ -10,14 +10,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.artifact import Artifact
-from minivess.records.device.preparation import CHAIN_ACTIONS, ROLES, EntryReference, ReleasePrepared
 from minivess.records.log.entry import EntryBody, Outcome
+from minivess.records.references import CHAIN_ACTIONS, ROLES, EntryReference
+
+if TYPE_CHECKING:
+    from minivess.records.device.preparation import ReleasePrepared
 
 _NAME = re.compile(r"log/(0|[1-9][0-9]{0,15})", re.ASCII)
 REFERENCE = "log/"

@@ -18,7 +18,6 @@ from minivess.compliance.rules.references import Preparation, is_link
 from minivess.compliance.rules.registrations import ACTIONS as REGISTRATIONS
 from minivess.compliance.rules.restores import RESTORED, restore_in
 from minivess.compliance.rules.standing import Standing
-from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.log.action_table import RulesAdopted
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.evidence import ReleaseBuilt
@@ -83,6 +82,8 @@ def _restored(standing: Standing, body: EntryBody) -> Standing:
 
 
 def _prepared(standing: Standing, body: EntryBody) -> Standing:
+    from minivess.records.device.preparation import ReleasePrepared  # loads the records of the project file
+
     prepared = ReleasePrepared.model_validate(body.payload)
     return replace(standing, prepared=Preparation(prepared.device.version, body.context.model))
 

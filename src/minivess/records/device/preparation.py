@@ -11,17 +11,10 @@ from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText
 from minivess.records.device.project import Device
 from minivess.records.device.source_state import SourceState
+from minivess.records.references import ROLES, EntryReference
 
 LAYOUT: Final = 2
 """The layout of packs that this version writes. Packs of version 0.1.0, which had no such entry, are of layout 1."""
-
-
-class EntryReference(Record):
-    """An earlier entry of the same log."""
-
-    index: Annotated[int, Field(ge=0)]
-    digest: Digest
-    """Of the canonical JSON of the entry's body."""
 
 
 class RunAccount(Record):
@@ -77,30 +70,6 @@ class ReleaseChain(Record):
             yield "approval", look.approval
             if look.evaluation is not None:
                 yield "evaluation", look.evaluation
-
-
-ROLES: Final[dict[str, str]] = {
-    "ingest": "data.ingest",
-    "validation": "data.validate",
-    "split": "data.split",
-    "seal": "data.seal",
-    "run": "training",
-    "disposition": "run.disposition",
-    "ensemble": "ensemble",
-    "calibration": "calibration",
-    "export": "model.export",
-    "criteria": "criteria.register",
-    "policy": "policy.register",
-    "request": "test-set.request",
-    "approval": "test-set.approve",
-    "evaluation": "evaluation",
-    "scenarios": "scenarios",
-    "drill": "risk.drill",
-}
-"""The action of the entry in each role."""
-
-CHAIN_ACTIONS: Final = frozenset(ROLES.values())
-"""The actions a release can rest on."""
 
 
 class Tool(Record):

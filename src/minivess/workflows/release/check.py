@@ -10,9 +10,10 @@ from minivess.compliance.release.gates import stopping
 from minivess.foundation.errors import Reason, RefusedError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.records.device.preparation import ROLES, ReleaseChain
+from minivess.records.device.preparation import ReleaseChain
 from minivess.records.device.release import GateResult
 from minivess.records.device.workspace_files import STEPS
+from minivess.records.references import ROLES
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.release.gates import judge_gates
 from minivess.workflows.release.signing import unannounced

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.foundation.implements import implements
-from minivess.records.device.preparation import ROLES
 from minivess.records.people.approval import UnsealRequest
+from minivess.records.references import ROLES
 from minivess.workflows.session.recording import Recording
 from minivess.workflows.session.services import Services
 

@@ -25,11 +25,11 @@ from minivess.foundation.reading.json_records import first_error
 from minivess.observability.lineage.entry_events import event_of_draft
 from minivess.observability.lineage.events import new_run_id
 from minivess.records.artifact import Artifact
-from minivess.records.device.preparation import CHAIN_ACTIONS
 from minivess.records.log.entry import Context, Draft, Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS
 from minivess.records.log.payloads.identities import IdentityRefused
 from minivess.records.log.receipt import Receipt
+from minivess.records.references import CHAIN_ACTIONS
 from minivess.workflows.session import remembered_checkpoints
 from minivess.workflows.session.error_text import describe
 from minivess.workflows.session.services import Services

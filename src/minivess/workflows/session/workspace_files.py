@@ -26,7 +26,6 @@ from minivess.records.device.workspace_files import (
     file_of,
     first_missing,
 )
-from minivess.records.models.exports.export import ExportRecord
 
 SEAL_CONTEXT = b"minivess/test-set/data-key/1"
 """What a data key is wrapped for."""
@@ -94,6 +93,8 @@ def model_of(workspace: Workspace) -> str | None:
     """
     if not workspace.onnx.is_file():
         return None
+    from minivess.records.models.exports.export import ExportRecord  # not for commands that only read the log
+
     path = workspace.root / file_of(EXPORT).shown_in(workspace.root, EXPORT)
     record = read_json(workspace, EXPORT, ExportRecord) if path.is_file() else None
     return digest_file(workspace.onnx if record is None or record.model is None else path)

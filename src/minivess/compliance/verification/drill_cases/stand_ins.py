@@ -13,9 +13,9 @@ from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.verification.log_entries import Pair
 from minivess.foundation.implements import implements
-from minivess.records.device.preparation import CHAIN_ACTIONS
 from minivess.records.log.entry import Entry
 from minivess.records.people.identity import KeyAlgorithm
+from minivess.records.references import CHAIN_ACTIONS
 
 _SIGNED_INSIDE = frozenset({"envelope", "envelopes", "possession"})
 """Fields with signatures inside a payload, which a throw-away key cannot repeat."""

@@ -22,7 +22,8 @@ from minivess.foundation.digests import Digest, digest_json
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.augmentation.registry import augmenter_of
-from minivess.ml.losses.registry import LOSSES
+from minivess.ml.losses.class_weights import class_weights
+from minivess.ml.losses.registry import loss_of
 from minivess.ml.models.weight_files import State
 from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.sampling.feeding import Feed, Request
@@ -149,7 +150,8 @@ class Fit:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self._job, self._fabric, self._layout = job, fabric, layout
-        self._loss = LOSSES[job.training.loss]
+        weights = class_weights(job.training.class_weights, job.store.voxels, job.task)
+        self._loss = loss_of(job.training.loss, weights=weights)
         self._network = network
         self._judged = copy.deepcopy(network) if job.validator is not None else None
         network.to(memory_format=layout.format).train()

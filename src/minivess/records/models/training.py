@@ -19,6 +19,15 @@ ChangeName = Literal[
 """A random change of training patches, in the order in which they are applied."""
 
 Precision = Literal["fp32", "bf16", "fp16"]
+LossName = Literal["dice-cross-entropy", "dice-focal", "tversky", "cldice", "dice-cross-entropy-cldice", "boundary"]
+"""The losses that there are. `ml/losses/registry.py` has the function of each."""
+
+ClassWeight = Annotated[float, Field(gt=0, le=1000)]
+"""What a voxel of a class counts in the loss; one of the background counts 1."""
+
+ClassWeights = Literal["equal", "balanced"] | Annotated[tuple[ClassWeight, ...], Field(min_length=1)]
+"""How the weights of the classes are chosen."""
+
 MemoryLayout = Literal["auto", "channels-last", "contiguous"]
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -69,9 +78,9 @@ class TrainingSpec(Record):
     """How the learning rate changes."""
     warm_up: Annotated[int, Field(ge=0)] = 0
     """Steps in which the learning rate rises from 0; the one-cycle schedule has its own rise."""
-    loss: str = "dice-cross-entropy"
-    """The name of a loss."""
-    class_weights: Literal["equal", "balanced"] | Annotated[tuple[float, ...], Field(min_length=1)] = "equal"
+    loss: LossName = "dice-cross-entropy"
+    """What training minimises. `docs/guides/training.md` says which loss is for what."""
+    class_weights: ClassWeights = "equal"
     """Weights of the classes in the loss: the same, by how rare they are in the training cases, or one number a class."""
     clip: Annotated[float, Field(gt=0)] | None = 12.0
     """Longest gradient: longer ones are shortened to it. None: no limit."""

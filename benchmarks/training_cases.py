@@ -13,13 +13,13 @@ import numpy as np
 from scipy import stats
 
 from minivess.ml.sampling.case_store import CaseStore, TrainingCase, store_cases
-from minivess.records.models.networks.specifications import read_specification
+from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 from minivess.records.models.training_run import Beat
 
 PATCH, BATCH = (32, 64, 64), 2
-SPEC = read_specification({"architecture": "segresnet", "patch": PATCH, "filters": 8})
+SPEC = SegResNetSpec(patch=PATCH, filters=8)
 TASK, PREPROCESSING = ONE_CLASS_OF_VOLUMES, Preprocessing.of(ONE_CLASS_OF_VOLUMES)
 
 

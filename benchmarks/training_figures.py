@@ -21,16 +21,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from minivess.ml.inference.answers import class_indices, mask_of
 from minivess.ml.measures.dice import dice
 from minivess.ml.reading.case import read_image
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
 from minivess.records.data.dataset import LabelClass
-from minivess.records.models.networks.specifications import read_specification
+from minivess.records.models.networks.network import NetworkSpec
+from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import TrainingSpec
+
+_SPECIFICATION: TypeAdapter[NetworkSpec] = TypeAdapter(ModelSpec)
 
 
 class Pair(NamedTuple):
@@ -146,7 +150,7 @@ def _train(data: DataSet, learned: list[Pair], seed: int) -> Any:
     from minivess.ml.models.weights import fill, load_weights
     from minivess.ml.training.member import train_member
 
-    spec, training = read_specification(data.model), TrainingSpec.model_validate(data.training)
+    spec, training = _SPECIFICATION.validate_python(data.model), TrainingSpec.model_validate(data.training)
     preprocessing = Preprocessing.of(data.task)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "member"
@@ -172,7 +176,7 @@ def _plain(data: DataSet, learned: list[Pair], seed: int) -> Any:
     from minivess.ml.models.registry import build_network
     from minivess.ml.preprocessing.preprocessor import Preprocessor
 
-    spec, training = read_specification(data.model), TrainingSpec.model_validate(data.training)
+    spec, training = _SPECIFICATION.validate_python(data.model), TrainingSpec.model_validate(data.training)
     preprocessor, rng = Preprocessor(Preprocessing.of(data.task)), np.random.default_rng(seed)
     held = [
         (
@@ -205,7 +209,7 @@ def _plain(data: DataSet, learned: list[Pair], seed: int) -> Any:
 def _judge(data: DataSet, network: Any, judged: list[Pair]) -> dict[str, list[float]]:
     from minivess.ml.inference.predictor import NetworkPredictor
 
-    predictor = NetworkPredictor(network, read_specification(data.model), "cpu", task=data.task)
+    predictor = NetworkPredictor(network, _SPECIFICATION.validate_python(data.model), "cpu", task=data.task)
     figures: dict[str, list[float]] = {one.name: [] for one in data.task.classes}
     for case in _cases(judged, data.task):
         answer, truth = (

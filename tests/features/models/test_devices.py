@@ -21,13 +21,13 @@ from minivess.ml.training.execution.devices import DevicesAtHand, check_precisio
 from minivess.ml.training.execution.failures import Moment, smaller_step
 from minivess.ml.training.execution.places import Place, batches_of, check_shares
 from minivess.records.models.networks.network import NetworkSpec
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 from minivess.records.models.training import TrainingSpec
 from minivess.workflows.data.capabilities import capability_findings
 from minivess.workflows.session.project_file import load_project
 from tests.support import projects, training_jobs
 from tests.support.lazy_modules import lazily
+from tests.support.specifications import read_specification
 
 with lazily("torch", "minivess.ml.models.registry", "minivess.ml.training.execution.network_options"):
     import torch

@@ -28,13 +28,7 @@ from minivess.compliance.release.earlier_entries import (
 )
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.device.preparation import (
-    ROLES,
-    EntryReference,
-    ReleaseChain,
-    ReleasePrepared,
-    RunAccount,
-)
+from minivess.records.device.preparation import ReleaseChain, ReleasePrepared, RunAccount
 from minivess.records.device.registration import PolicyRegistered
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.device.workspace_files import STEPS
@@ -43,6 +37,7 @@ from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.data import DataSealed
 from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookRequested
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
+from minivess.records.references import ROLES, EntryReference
 
 PREPARED = "release.prepare"
 OPTIONAL = frozenset({"drill"})

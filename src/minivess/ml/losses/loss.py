@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -16,8 +16,11 @@ class) -> a scalar with a gradient, in single precision."""
 Weights = tuple[float, ...] | None
 """One weight a class; the background has 1. None: each class has 1."""
 
-WeightedLoss = Callable[[torch.Tensor, torch.Tensor, Weights], torch.Tensor]
-"""A loss with the weights of the classes as a third argument."""
+
+class WeightedLoss(Protocol):
+    """A loss with the weights of the classes."""
+
+    def __call__(self, logits: torch.Tensor, labels: torch.Tensor, weights: Weights = None) -> torch.Tensor: ...
 
 
 class ClassMaps(NamedTuple):

@@ -51,11 +51,11 @@ def _dilated(maps: torch.Tensor) -> torch.Tensor:
 
 def _largest(maps: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
     """The largest of a value and its neighbours along the axes."""
-    found: torch.Tensor = _Largest.apply(maps, axes)  # type: ignore[no-untyped-call]
+    found: torch.Tensor = _Largest.apply(maps, axes)
     return found
 
 
-class _Largest(torch.autograd.Function):
+class _Largest(torch.autograd.Function):  # type: ignore[misc]  # mypy does not follow PyTorch
     """Equal neighbours share the gradient, so that it turns with the patch.
 
     It takes a third of the time of `max_pool3d` on a CPU. On a GPU it repeats bit by bit, which the backward pass of
@@ -72,7 +72,7 @@ class _Largest(torch.autograd.Function):
         return largest
 
     @staticmethod
-    @once_differentiable
+    @once_differentiable  # type: ignore[untyped-decorator]  # mypy does not follow PyTorch
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         maps, largest = ctx.saved_tensors
         equal = maps == largest

@@ -55,7 +55,7 @@ Feature: Devices, processes and failures of training
 
   @REQ-365 @slow
   Scenario: Two processes train the same network as one
-    Given a training of 4 steps with 2 batches each
+    Given a training of 4 steps with 2 batches each, of a network with dropout
     When one process trains, and two processes train
     Then the weights and the losses of both differ by at most 0.00001
 

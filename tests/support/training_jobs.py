@@ -8,10 +8,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from minivess.foundation.errors import InputError
-from minivess.ml.training.execution.devices import choose_device, fabric_of
-from minivess.ml.training.execution.places import Place, batches_of
+from minivess.ml.sampling.case_store import TrainingCase, store_cases
+from minivess.ml.training.execution.devices import choose_device
+from minivess.ml.training.execution.places import Place
+from minivess.records.models.networks.unet import UNetSpec
+from minivess.records.models.preprocessing import Preprocessing
+from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
+from minivess.records.models.training import TrainingSpec
+
+if TYPE_CHECKING:
+    from minivess.ml.training.member import Fitting
 
 
 @dataclass(frozen=True)
@@ -42,38 +54,36 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Steps:
-    """Steps of AdamW on a small network of convolutions, with patches that step and number draw."""
+class Wait:
+    """Process 0 reports its number in the system, and each waits."""
 
-    steps: int
-    batch: int
-    accumulate: int
-    killed_at: int | None = None
+    def __call__(self, place: Place, report: Callable[[int], None]) -> None:
+        """Wait."""
+        report(os.getpid())
+        time.sleep(600)
 
-    def __call__(self, place: Place, report: Callable[[float], None]) -> list[float]:
-        """Train; gives the weights as numbers and reports the loss of each step."""
-        import torch
 
-        fabric = fabric_of(choose_device("cpu", processes=place.local_world), place=place)
-        torch.manual_seed(1)
-        network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), torch.nn.Tanh(), torch.nn.Conv2d(4, 1, 3))
-        module, optimiser = fabric.setup(network, torch.optim.AdamW(network.parameters(), lr=0.01))
-        for step in range(1, self.steps + 1):
-            mine = batches_of(place, self.accumulate)
-            total = torch.zeros(())
-            for number in mine:
-                drawn = torch.Generator().manual_seed(1000 * step + number)
-                images = torch.randn(self.batch, 1, 12, 12, generator=drawn)
-                with fabric.no_backward_sync(module, enabled=place.world > 1 and number != mine[-1]):
-                    loss = (module(images) - images[..., 2:-2, 2:-2]).square().mean()
-                    fabric.backward(loss / len(mine))
-                total += loss.detach() / len(mine)
-            if self.killed_at == step and place.rank == 1:
-                os.kill(os.getpid(), signal.SIGKILL)
-            optimiser.step()
-            optimiser.zero_grad()
-            report(float(fabric.all_reduce(total)))
-        return torch.nn.utils.parameters_to_vector(network.parameters()).tolist()
+def fitting(folder: Path, training: TrainingSpec, *, processes: int = 1) -> Fitting:
+    """The training of two convolutions on one small case, in as many processes. MONAI is not imported."""
+    import torch
+
+    from minivess.ml.training.loop import Job
+    from minivess.ml.training.member import Fitting
+
+    rng = np.random.default_rng(0)
+    label = (rng.random((6, 20, 20)) < 0.2).astype(np.uint8)
+    case = TrainingCase((label * 5 + rng.random(label.shape)).astype(np.float32), label, name="case-1")
+    spec, task = UNetSpec(levels=2, patch=(4, 12, 12)), ONE_CLASS_OF_VOLUMES
+    store = store_cases([case], folder, patch=spec.patch, task=task, preprocessing=Preprocessing.of(task))
+    torch.manual_seed(1)
+    network = torch.nn.Sequential(
+        torch.nn.Conv3d(1, 4, 3, padding=1),
+        torch.nn.Dropout3d(0.2),
+        torch.nn.Tanh(),
+        torch.nn.Conv3d(4, 1, 3, padding=1),
+    )
+    job = Job(spec, task, Preprocessing.of(task), training, seed=3, store=store, folder=folder)
+    return Fitting(job, network, choose_device("cpu", processes=processes), goes_on=False, elsewhere=False)
 
 
 @contextmanager

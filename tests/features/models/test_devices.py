@@ -23,6 +23,7 @@ from minivess.ml.training.execution.places import Place, batches_of, check_share
 from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_run import Beat
 from minivess.workflows.data.capabilities import capability_findings
 from minivess.workflows.session.project_file import load_project
 from tests.support import projects, training_jobs
@@ -127,18 +128,23 @@ def _shared(story: Story) -> None:
     assert story.found == [[0, 3], [1, 4], [2, 5]]
 
 
-@given(parsers.parse("a training of {steps:d} steps with {accumulate:d} batches each"))
-def _training(story: Story, steps: int, accumulate: int) -> None:
-    story.parts["job"] = training_jobs.Steps(steps, batch=2, accumulate=accumulate)
+@given(parsers.parse("a training of {steps:d} steps with {accumulate:d} batches each, of a network with dropout"))
+def _training(story: Story, steps: int, accumulate: int, tmp_path: Path) -> None:
+    training = TrainingSpec(steps=steps, accumulate=accumulate, learning_rate=0.01, memory_format="contiguous")
+    story.parts.update(training=training, folder=tmp_path)
 
 
 @when("one process trains, and two processes train")
 def _train_twice(story: Story) -> None:
     story.found = []
     for count in (1, 2):
-        losses: list[float] = []
-        weights = processes.together(story.parts["job"], choose_device("cpu", processes=count), heard=losses.append)
-        story.found.append([*weights, *losses])
+        beats: list[Beat] = []
+        fitting = training_jobs.fitting(story.parts["folder"], story.parts["training"], processes=count)
+        fitted = processes.together(fitting, fitting.choice, heard=beats.append)
+        assert [beat.step for beat in beats] == [1, 2, 3, 4]
+        assert fitted.parts[0].where.processes == count
+        weights = [value for tensor in fitted.last.values() for value in tensor.flatten().tolist()]
+        story.found.append([*weights, *(beat.loss for beat in beats)])
 
 
 @then(parsers.parse("the weights and the losses of both differ by at most {most:f}"))

@@ -274,7 +274,7 @@ def test_training_ends_when_validation_gets_no_better(tmp_path: Path) -> None:
 
 def test_divergence_is_an_error_not_a_network(tmp_path: Path) -> None:
     stated = {**TRAINING.model_dump(), "learning_rate": 1e30, "schedule": "constant", "clip": None}
-    with pytest.raises(RefusedError, match=r"diverged: the loss is nan at step .*, of patches of case-0"):
+    with pytest.raises(RefusedError, match=r"diverged: the loss is nan \(seed 5, step .*, patches of case-0\)"):
         _train(tmp_path, training=TrainingSpec.model_validate(stated))
     assert not (tmp_path / "member" / RUN).exists()
 

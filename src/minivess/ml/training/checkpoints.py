@@ -56,6 +56,12 @@ class Checkpoint:
     best: State = field(default_factory=dict)
     """The weights of the best validation; empty before the first."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of its tensors."""
+        tensors: list[State] = [self.network, self.optimiser, self.average, self.best]
+        return sum(int(value.nbytes) for state in tensors for value in state.values()) + 8 * len(self.losses)
+
 
 _GROUPS = ("network", "optimiser", "average", "best")
 

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 import torch
 
 from minivess.foundation.digests import Digest, digest_json
-from minivess.foundation.errors import RefusedError
+from minivess.foundation.errors import CannotWriteError
 from minivess.foundation.implements import implements
 from minivess.ml.augmentation.registry import augmenter_of
 from minivess.ml.losses.class_weights import class_weights
@@ -28,10 +28,21 @@ from minivess.ml.models.weight_files import State
 from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.sampling.feeding import Feed, Request
 from minivess.ml.sampling.patches import PatchSource
-from minivess.ml.training.checkpoints import Checkpoint, CheckpointState, save_checkpoint
+from minivess.ml.training.checkpoints import CHECKPOINT, Checkpoint, CheckpointState, save_checkpoint
 from minivess.ml.training.circumstances.interruption import Interruption
+from minivess.ml.training.circumstances.machines import circumstances, device_name, memory_held
 from minivess.ml.training.circumstances.memory_formats import Layout
 from minivess.ml.training.circumstances.repeatability import repeatable
+from minivess.ml.training.execution.failures import (
+    Moment,
+    check_divergence,
+    check_loss,
+    checkpoint_not_written,
+    explained,
+    validating,
+)
+from minivess.ml.training.execution.network_options import loss_of_levels, prepared
+from minivess.ml.training.execution.places import Place, batches_of
 from minivess.ml.training.optimisation import Average, optimiser_of, set_step
 from minivess.ml.training.runs import PROCEDURE
 from minivess.ml.training.validation import Validator
@@ -51,8 +62,7 @@ _CHECKPOINT_SHARE = 100
 """A checkpoint is written at most so often that this takes a hundredth of the time."""
 _MEMORY_S = 1.0
 
-Listen = Callable[[Beat], None]
-Enter = Callable[[Phase], None]
+Listen = Callable[[Beat | Phase], None]
 
 
 @dataclass(frozen=True)
@@ -154,16 +164,19 @@ class Fit:
         self._loss = loss_of(job.training.loss, weights=weights)
         self._network = network
         self._judged = copy.deepcopy(network) if job.validator is not None else None
-        network.to(memory_format=layout.format).train()
-        self._optimiser = optimiser_of(job.training, network.parameters())
-        self._module, self._stepping = fabric.setup(network, self._optimiser)
+        self._place = Place(fabric.global_rank, fabric.local_rank, fabric.world_size)
+        self._trained = prepared(network, job.spec, job.training, job.task, seed=job.seed)
+        self._trained.to(memory_format=layout.format).train()
+        self._optimiser = optimiser_of(job.training, self._trained.parameters())
+        self._module, self._stepping = fabric.setup(self._trained, self._optimiser)
         self._average = Average(network, job.training.average) if job.training.average else None
         self._losses: list[float] = []
         self._validations: list[ValidationPoint] = []
         self._parts: tuple[RunPart, ...] = ()
         self._best: State = {}
         self._best_step: int | None = None
-        self._step = 0
+        self._step, self._kept_step = 0, None if checkpoint is None else checkpoint.state.step
+        self._moment = Moment(job.seed, 0)
         if checkpoint is not None:
             self._restore(checkpoint)
         self._first, self._begun = self._step + 1, time.perf_counter()
@@ -172,17 +185,31 @@ class Fit:
         self._not_repeatable: set[str] = set()
 
     @implements("REQ-048", "REQ-370")
-    def run(self, listen: Listen, enter: Enter = lambda phase: None) -> Fitted:
+    def run(self, listen: Listen) -> Fitted:
         """Make the steps that are left.
 
         Args:
-            listen: called after each step.
-            enter: called when training begins, before each validation and checkpoint, and after it.
+            listen: called after each step, and with each phase that begins.
 
         Raises:
-            RefusedError: the loss became NaN or infinite.
+            RefusedError: the loss became NaN or infinite, or stayed far above its start.
+            CouldNotCheckError: memory ran out, or the disk is full.
             KeyboardInterrupt: the user or the system ended the run; a checkpoint was written first.
         """
+        job = self._job
+        try:
+            return self._run(listen)
+        except (OSError, MemoryError, RuntimeError) as error:
+            reason = explained(
+                error, self._moment, job.training, job.spec, device=device_name(self._fabric.device), task=job.task
+            )
+            if reason is error:
+                raise
+            raise reason from error
+        finally:
+            self._trained.release()
+
+    def _run(self, listen: Listen) -> Fitted:
         job = self._job
         source = job.patches
         with (
@@ -190,50 +217,48 @@ class Fit:
             Interruption() as interruption,
             Feed(source, self._requests(), workers=job.workers) as feed,
         ):
-            enter("train")
+            listen("train")
             while self._step < job.training.steps and not self._stopped_early():
                 self._step += 1
                 rate = self._make_step(feed, source)
                 point = None
                 if self._due():
-                    enter("validate")
+                    listen("validate")
                     point = self._validate()
-                    enter("train")
+                    listen("train")
                 listen(self._beat(rate, feed, point))
-                if self._should_save() or interruption.asked:
-                    enter("save")
+                ends = self._of_all(float(interruption.asked)) > 0
+                if self._should_save() or ends:
+                    listen("save")
                     self._save()
-                    enter("train")
-                if interruption.asked:
+                    listen("train")
+                if ends:
                     raise KeyboardInterrupt
         return self._finished()
 
     def _requests(self) -> Iterator[Request]:
-        job, fabric = self._job, self._fabric
+        job = self._job
         size = job.training.batch
         for step in range(self._first, job.training.steps + 1):
-            for number in range(fabric.global_rank, job.training.accumulate, fabric.world_size):
+            for number in batches_of(self._place, job.training.accumulate):
                 yield Request(step, number * size, size)
 
     def _make_step(self, feed: Feed, source: PatchSource) -> float:
         """One optimiser step over all its batches; returns the learning rate."""
         job, fabric, step = self._job, self._fabric, self._step
         rate = set_step(self._optimiser, job.training, step)
-        torch.manual_seed(_step_seed(job.seed, step, fabric.global_rank))
-        own = range(fabric.global_rank, job.training.accumulate, fabric.world_size)
+        own = batches_of(self._place, job.training.accumulate)
         total = 0.0
         for number in own:
+            asked = partial(source.cases_of, step, number * job.training.batch, job.training.batch)
+            self._moment = Moment(job.seed, step, asked, rate)
+            torch.manual_seed(_step_seed(job.seed, step, number))
             images, labels = (torch.from_numpy(array).to(fabric.device, non_blocking=True) for array in next(feed))
             with fabric.no_backward_sync(self._module, enabled=number != own[-1]):
-                loss = self._loss(self._module(images.to(memory_format=self._layout.format)), labels)
+                outputs = self._module(images.to(memory_format=self._layout.format))
+                loss = loss_of_levels(self._loss, outputs, labels)
                 value = float(loss.detach())
-                if not math.isfinite(value):
-                    first = number * job.training.batch
-                    named = ", ".join(source.cases_of(step, first, job.training.batch))
-                    raise RefusedError(
-                        f"training with seed {job.seed} diverged: the loss is {value} at step {step}, of patches of {named}",
-                        hint="lower training.learning_rate, or look at the intensities of these cases",
-                    )
+                check_loss(value, self._moment, job.training)
                 fabric.backward(loss / len(own))
             total += value / len(own)
         if job.training.clip is not None:
@@ -242,11 +267,16 @@ class Fit:
         self._optimiser.zero_grad(set_to_none=True)
         if self._average is not None:
             self._average.update(step)
-        if fabric.world_size > 1:
-            gathered = fabric.all_reduce(torch.tensor(total, device=fabric.device), reduce_op="mean")
-            total = float(cast("torch.Tensor", gathered))
-        self._losses.append(total)
+        self._losses.append(self._of_all(total))
+        check_divergence(self._losses, self._moment, job.training)
         return rate
+
+    def _of_all(self, value: float) -> float:
+        """The mean of a number over all processes."""
+        if self._place.world == 1:
+            return value
+        placed = torch.tensor(value, dtype=torch.float64, device=self._fabric.device)
+        return float(cast("torch.Tensor", self._fabric.all_reduce(placed, reduce_op="mean")))
 
     def _kept(self) -> State:
         """The weights that are validated and kept: the moving average where there is one."""
@@ -260,8 +290,12 @@ class Fit:
         validator, judged = self._job.validator, self._judged
         if validator is None or judged is None:
             return None
-        judged.load_state_dict(self._kept())
-        point = validator.judge(judged, self._step, device=str(self._fabric.device))
+        found = None
+        if self._place.writes:
+            judged.load_state_dict(self._kept())
+            with validating(self._step, validator.names):
+                found = validator.judge(judged, self._step, device=str(self._fabric.device))
+        point = cast("ValidationPoint", self._fabric.broadcast(found))
         best = max((one.mean for one in self._validations if one.mean is not None), default=-math.inf)
         self._validations.append(point)
         if self._best_step is None or (point.mean is not None and point.mean > best):
@@ -282,39 +316,45 @@ class Fit:
         return time.perf_counter() - self._saved >= max(_CHECKPOINT_S, _CHECKPOINT_SHARE * self._saving)
 
     def _save(self) -> None:
-        if self._fabric.global_rank:
+        if not self._place.writes:
             return
-        begun = time.perf_counter()
-        numbers = {parameter: number for number, parameter in enumerate(_parameters(self._optimiser))}
-        save_checkpoint(
-            self._job.folder,
-            Checkpoint(
-                state=CheckpointState(
-                    run=self._job.run,
-                    step=self._step,
-                    parts=self._parts_so_far(),
-                    validations=tuple(self._validations),
-                    best_step=self._best_step,
-                    scaler={name: float(value) for name, value in self._fabric._precision.state_dict().items()},
-                    tracked=self._job.tracked,
-                ),
-                network=self._network.state_dict(),
-                optimiser={
-                    f"{numbers[parameter]}.{name}": torch.as_tensor(value)
-                    for parameter, values in self._optimiser.state.items()
-                    for name, value in values.items()
-                },
-                losses=tuple(self._losses),
-                average={} if self._average is None else self._average.state,
-                best=self._best,
-            ),
-        )
+        begun, checkpoint = time.perf_counter(), self._checkpoint()
+        try:
+            save_checkpoint(self._job.folder, checkpoint)
+        except CannotWriteError as error:
+            raise checkpoint_not_written(
+                error, self._job.folder / CHECKPOINT, size=checkpoint.size, step=self._step, kept=self._kept_step
+            ) from error
+        self._kept_step = self._step
         self._saved = time.perf_counter()
         self._saving = self._saved - begun
 
+    def _checkpoint(self) -> Checkpoint:
+        numbers = {parameter: number for number, parameter in enumerate(_parameters(self._optimiser))}
+        return Checkpoint(
+            state=CheckpointState(
+                run=self._job.run,
+                step=self._step,
+                parts=self._parts_so_far(),
+                validations=tuple(self._validations),
+                best_step=self._best_step,
+                scaler={name: float(value) for name, value in self._fabric._precision.state_dict().items()},
+                tracked=self._job.tracked,
+            ),
+            network=self._trained.state_dict(),
+            optimiser={
+                f"{numbers[parameter]}.{name}": torch.as_tensor(value)
+                for parameter, values in self._optimiser.state.items()
+                for name, value in values.items()
+            },
+            losses=tuple(self._losses),
+            average={} if self._average is None else self._average.state,
+            best=self._best,
+        )
+
     def _restore(self, checkpoint: Checkpoint) -> None:
         state = checkpoint.state
-        self._network.load_state_dict(dict(checkpoint.network))
+        self._trained.load_state_dict(dict(checkpoint.network))
         if self._average is not None:
             for name, value in checkpoint.average.items():
                 self._average.state[name].copy_(value)
@@ -382,35 +422,6 @@ class Fit:
         return Fitted(self._best or last, last, curves, self._parts_so_far())
 
 
-def circumstances(fabric: Fabric, layout: str, not_repeatable: tuple[str, ...] = ()) -> Circumstances:
-    """Where this process trains."""
-    return Circumstances(
-        device=device_name(fabric.device),
-        processes=fabric.world_size,
-        threads=torch.get_num_threads(),
-        memory_format=layout,
-        torch=torch.__version__,
-        not_repeatable=not_repeatable,
-    )
-
-
-def device_name(device: torch.device) -> str:
-    """The name of a GPU, else `cpu` or `mps`."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device.type)
-
-
-def memory_held(device: torch.device) -> int:
-    """Bytes that this process holds: on a GPU what PyTorch has there, else its anonymous memory (Linux; 0 elsewhere)."""
-    if device.type == "cuda":
-        return int(torch.cuda.memory_reserved(device))
-    try:
-        said = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return 0
-    found = next((line.split()[1] for line in said.splitlines() if line.startswith("RssAnon:")), "0")
-    return int(found) * 1024
-
-
 def _on_cpu(state: State) -> dict[str, torch.Tensor]:
     return {name: value.detach().cpu().clone() for name, value in state.items()}
 
@@ -420,6 +431,6 @@ def _parameters(optimiser: torch.optim.Optimizer) -> list[torch.nn.Parameter]:
     return [one for group in optimiser.param_groups for one in group["params"]]
 
 
-def _step_seed(seed: int, step: int, rank: int) -> int:
-    """What PyTorch draws from in a step."""
-    return int.from_bytes(sha256(f"step {seed} {step} {rank}".encode()).digest()[:7])
+def _step_seed(seed: int, step: int, number: int) -> int:
+    """What PyTorch draws from for a batch of a step, whichever process takes it."""
+    return int.from_bytes(sha256(f"step {seed} {step} {number}".encode()).digest()[:7])

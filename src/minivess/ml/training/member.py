@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -21,8 +22,12 @@ from minivess.ml.models.registry import build_network
 from minivess.ml.models.weights import save_weights, weights_digest
 from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.training.checkpoints import Checkpoint, load_checkpoint, remove_checkpoints
+from minivess.ml.training.circumstances.machines import circumstances
 from minivess.ml.training.circumstances.memory_formats import PROBE_FROM, faster_layout, layout_of, usual_layout
-from minivess.ml.training.loop import Fit, Fitted, Job, circumstances
+from minivess.ml.training.execution.devices import DeviceChoice, choose_device, fabric_of
+from minivess.ml.training.execution.places import Place, check_shares, torchrun_place
+from minivess.ml.training.execution.processes import together
+from minivess.ml.training.loop import Fit, Fitted, Job, Listen
 from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, PROCEDURE, RUN, WEIGHTS, completed_run
 from minivess.ml.training.starts import LoadedStart
 from minivess.ml.training.validation import Validator
@@ -32,7 +37,8 @@ from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.start import StartRecord
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import TrainingSpec
-from minivess.records.models.training_run import Circumstances
+from minivess.records.models.training_event import Phase
+from minivess.records.models.training_run import Beat, Circumstances
 from minivess.records.sinks import RunListener
 
 
@@ -55,6 +61,7 @@ def train_member(
     elsewhere: bool = False,
     entry: int | None = None,
     smoke: bool = False,
+    choice: DeviceChoice | None = None,
     listener: RunListener | None = None,
 ) -> RunRecord:
     """Train the member of one seed, go on with a run that was killed, or return the record of a finished run.
@@ -77,19 +84,25 @@ def train_member(
             layout, or with another PyTorch. The weights then differ from those of a run without a break.
         entry: index of the log's entry that announced the training.
         smoke: whether this is a trial run that is never released.
+        choice: the devices; by default those of `auto`.
         listener: hears of the run; of a finished one it hears nothing.
 
     Raises:
-        UsageError: the patch does not fit the network.
+        UsageError: the patch or an option of training does not fit the network, the device does not compute in the precision, or
+            the batches of a step cannot be shared by the processes.
         InputError: the weights to start from do not fit the network.
-        RefusedError: the loss became NaN or infinite, or the run began elsewhere.
-        CouldNotCheckError: the disk is full or out of reach.
+        RefusedError: the loss became NaN or infinite or stayed high, or the run began elsewhere.
+        CouldNotCheckError: memory ran out, a process died, or the disk is full or out of reach.
     """
     earlier = completed_run(
         out, spec, training, seed=seed, data=store.digest, task=task, preprocessing=preprocessing, smoke=smoke
     )
     if earlier is not None:
         return earlier
+    place = torchrun_place()
+    choice = choice or (choose_device() if place is None else choose_device(place=place))
+    processes = choice.processes if place is None else place.world
+    check_shares(processes, batch=training.batch, accumulate=training.accumulate)
     (out / RUN).unlink(missing_ok=True)
     make_folder(out)
     job = Job(
@@ -118,7 +131,8 @@ def train_member(
         job = replace(job, tracked=listener.started(f"member-{seed}", _parameters(job), resumes))
         listener.phase("prepare")
     try:
-        fitted = _fit(job, network, checkpoint, elsewhere=elsewhere, listener=listener)
+        fitting = Fitting(job, network, choice, goes_on=checkpoint is not None, elsewhere=elsewhere)
+        fitted = together(fitting, choice, heard=partial(_hear, listener))
         if listener is not None:
             listener.phase("save")
         record = _save(job, fitted, started, tuple(images))
@@ -144,20 +158,44 @@ def _shown(job: Job) -> Iterator[Patches]:
             yield image, label[0].astype(np.uint8)
 
 
-def _fit(
-    job: Job, network: torch.nn.Module, checkpoint: Checkpoint | None, *, elsewhere: bool, listener: RunListener | None
-) -> Fitted:
-    """Lightning Fabric is imported here (it takes many seconds)."""
-    from lightning_fabric import Fabric
+@dataclass(frozen=True)
+class Fitting:
+    """What each of the processes does; it can be sent to them.
 
-    fabric = Fabric(accelerator="auto", devices=1)
-    layout = layout_of(_layout(job, network, fabric.device, checkpoint), job.task)
-    if checkpoint is not None and not elsewhere:
-        refuse_elsewhere(checkpoint.state.parts[-1].where, circumstances(fabric, layout.name))
-    fit = Fit(job, network, fabric, layout, checkpoint)
+    Attributes:
+        job: what the run follows from.
+        network: with the weights to start from.
+        choice: the devices.
+        goes_on: whether it goes on from the checkpoint in the folder.
+        elsewhere: whether it may go on where it did not begin.
+    """
+
+    job: Job
+    network: torch.nn.Module
+    choice: DeviceChoice
+    goes_on: bool
+    elsewhere: bool
+
+    def __call__(self, place: Place, report: Listen) -> Fitted:
+        """Make the steps that are left, of which this process takes its batches."""
+        job = self.job
+        fabric = fabric_of(self.choice, job.training.precision, place)
+        checkpoint = load_checkpoint(job.folder, job.run) if self.goes_on else None
+        chosen = _layout(job, self.network, fabric.device, checkpoint) if place.writes else ""
+        layout = layout_of(fabric.broadcast(chosen), job.task)
+        if checkpoint is not None and not self.elsewhere:
+            refuse_elsewhere(checkpoint.state.parts[-1].where, circumstances(fabric, layout.name))
+        return Fit(job, self.network, fabric, layout, checkpoint).run(report)
+
+
+def _hear(listener: RunListener | None, event: Beat | Phase) -> None:
+    """Hand what a process reports to the listener."""
     if listener is None:
-        return fit.run(lambda beat: None)
-    return fit.run(listener.beat, listener.phase)
+        return
+    if isinstance(event, Beat):
+        listener.beat(event)
+    else:
+        listener.phase(event)
 
 
 def _layout(job: Job, network: torch.nn.Module, device: torch.device, checkpoint: Checkpoint | None) -> str:

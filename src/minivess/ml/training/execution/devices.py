@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +31,8 @@ Accelerator = Literal["cpu", "cuda", "mps"]
 
 DEVICES = ("auto", "cpu", "cuda", "cuda:0", "mps")
 """What can be stated; `cuda:0` stands for each number."""
+PATIENCE_S = 6 * 3600
+"""So long processes wait for each other, for example while process 0 validates. One that died is noticed at once."""
 _PRECISIONS: Mapping[Precision, Literal["32-true", "bf16-mixed", "16-mixed"]] = {
     "fp32": "32-true",
     "bf16": "bf16-mixed",
@@ -216,7 +219,7 @@ def fabric_of(choice: DeviceChoice, precision: Precision = "fp32", place: Place 
         accelerator=choice.accelerator,
         devices=list(choice.indices) if choice.accelerator == "cuda" else place.local_world,
         num_nodes=place.nodes,
-        strategy=DDPStrategy(),
+        strategy=DDPStrategy(timeout=timedelta(seconds=PATIENCE_S)),
         precision=_PRECISIONS[precision],
         plugins=[TorchElasticEnvironment()],
     )

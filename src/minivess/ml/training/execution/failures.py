@@ -12,7 +12,8 @@ import resource
 import shutil
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,18 +45,18 @@ class Moment:
     Attributes:
         seed: of the member.
         step: the number of the step, from 1.
-        cases: whose patches are in it.
+        cases: whose patches are in it, or what names them: they are needed in errors alone.
         learning_rate: of the step.
     """
 
     seed: int
     step: int
-    cases: tuple[str, ...] = ()
+    cases: tuple[str, ...] | Callable[[], tuple[str, ...]] = ()
     learning_rate: float | None = None
 
     def __str__(self) -> str:
         rate = "" if self.learning_rate is None else f" with the learning rate {self.learning_rate:.3g}"
-        names = list(dict.fromkeys(self.cases))
+        names = list(dict.fromkeys(self.cases() if callable(self.cases) else self.cases))
         shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
         listed = f", patches of {shown}" if names else ""
         return f"seed {self.seed}, step {self.step}{rate}{listed}"
@@ -139,6 +140,25 @@ def explained(
             hint="set training.compile: false, or install the compiler that PyTorch asks for",
         )
     return error
+
+
+@implements("REQ-366")
+@contextmanager
+def validating(step: int, cases: Sequence[str]) -> Iterator[None]:
+    """Around a validation: memory that runs out there is not helped by a smaller batch of training.
+
+    Raises:
+        CouldNotCheckError: memory ran out.
+    """
+    try:
+        yield
+    except (OSError, MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise CouldNotCheckError(
+            f"memory ran out while the network of step {step} was validated on {', '.join(cases[:NAMED])}: {_first_line(error)}",
+            hint="use a machine with more memory, or training.validation.share: 0",
+        ) from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

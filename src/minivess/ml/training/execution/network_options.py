@@ -96,11 +96,12 @@ class _Recomputed:
         self._norms = [one for one in block.modules() if isinstance(one, _BatchNorm)]
         self._draws = any(isinstance(one, _DropoutNd) and one.p > 0 for one in block.modules())
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
         if not (self._block.training and torch.is_grad_enabled()):
-            return self._plain(*inputs)
+            return self._plain(*inputs, **named)
         options: dict[str, Any] = {"context_fn": self._contexts} if self._norms else {}
-        return checkpoint(self._plain, *inputs, use_reentrant=False, preserve_rng_state=self._draws, **options)
+        options |= {"use_reentrant": False, "preserve_rng_state": self._draws}
+        return checkpoint(self._plain, *inputs, **options, **named)
 
     def _contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
         return nullcontext(), _still(self._norms)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from types import FrameType
 from typing import Any, Protocol
 
 from minivess.foundation.errors import CouldNotCheckError, MinivessError, UsageError
@@ -132,9 +133,41 @@ def _started(job: Any, choice: DeviceChoice, heard: Callable[[Any], None]) -> An
             process.start()
             sending.close()
             workers.append(_Worker(process, receiving))
-        return _listen(workers, heard)
+        with _ending_well(workers):
+            return _listen(workers, heard)
     finally:
         _end(workers)
+
+
+@contextmanager
+def _ending_well(workers: list[_Worker]) -> Iterator[None]:
+    """While it is entered, the first Ctrl-C or SIGTERM is handed to the processes, which write a checkpoint and end.
+
+    A second one ends all at once. Outside the main thread, where Python takes no signals, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked = False
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        for worker in workers:
+            worker.process.terminate()
+
+    before = {one: signal.signal(one, hear) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except BaseException as error:
+        if asked and not isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _listen(workers: list[_Worker], heard: Callable[[Any], None]) -> Any:
@@ -154,7 +187,7 @@ def _listen(workers: list[_Worker], heard: Callable[[Any], None]) -> Any:
             if worker.pipe not in ready:
                 continue
             try:
-                said: _Said = worker.pipe.recv()
+                said: _Said = pickle.loads(worker.pipe.recv_bytes())  # noqa: S301  # a process that this one started
             except (EOFError, OSError):
                 worker.silent = True
                 worker.process.join(_END_S)
@@ -225,8 +258,8 @@ def _end(workers: list[_Worker]) -> None:
 
 
 def _work(packed: bytes, variables: dict[str, str], pipe: Connection) -> None:
-    """The whole of a process. Ctrl-C is for the command, which ends it; it also ends when the command is no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The whole of a process. It has a session of its own, so that Ctrl-C reaches the command alone, which hands it on."""
+    os.setsid()
     threading.Thread(target=_end_with_command, daemon=True).start()
     os.environ.update(variables)
     place = torchrun_place()
@@ -234,17 +267,22 @@ def _work(packed: bytes, variables: dict[str, str], pipe: Connection) -> None:
         if place is None:
             raise UsageError("the process has no place among those that train together")
         job = pickle.loads(packed)  # noqa: S301  # the command wrote it, into the pipe of this process
-        report = (lambda event: pipe.send(_Said("event", event))) if place.writes else _unheard
+        report = (lambda event: _send(pipe, _Said("event", event))) if place.writes else _unheard
         result = job(place, report)
-        pipe.send(_Said("result", result if place.writes else None))
+        _send(pipe, _Said("result", result if place.writes else None))
     except BaseException as error:
-        pipe.send(_Said("error", _sendable(error), traceback.format_exc()))
+        _send(pipe, _Said("error", _sendable(error), traceback.format_exc()))
         raise SystemExit(1) from None
     finally:
         distributed = sys.modules.get("torch.distributed")
         if distributed is not None and distributed.is_initialized():
             with suppress(RuntimeError):  # another process is gone already
                 distributed.destroy_process_group()
+
+
+def _send(pipe: Connection, said: _Said) -> None:
+    """Send the bytes themselves: PyTorch would send tensors as memory that ends with the process."""
+    pipe.send_bytes(pickle.dumps(said))
 
 
 def _sendable(error: BaseException) -> BaseException:

@@ -9,6 +9,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from minivess.ml.augmentation.frame import Frame
 from minivess.ml.augmentation.patches import Image, Label
@@ -317,3 +318,76 @@ def test_strengths_rise() -> None:
     for draws in rows:
         for draw in draws.values():
             assert draw.low <= draw.high
+
+
+@pytest.mark.parametrize(
+    ("patch", "grid", "spacing"),
+    [
+        ((10, 14), (12, 18), (2.0, 1.0)),
+        ((6, 10, 8), (9, 12, 11), (1.0, 1.4, 1.0)),
+        ((4, 10, 8), (6, 12, 11), (4.0, 1.0, 1.2)),
+    ],
+)
+def test_a_turn_is_that_of_scipy_inside_and_beyond_the_case(
+    patch: tuple[int, ...], grid: tuple[int, ...], spacing: tuple[float, ...]
+) -> None:
+    """Both of an image and of its mask; `affine_transform` mirrors at the middles of the outer voxels too."""
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal((2, *grid)).astype(np.float32)
+    label = rng.integers(0, 4, grid).astype(np.uint8)
+    start = [0] + [2] * (len(patch) - 1)
+    frame = Frame.of(patch, spacing)
+    made, mask = SpatialChange(frame, rotation=Draw(1, 40, 40))(np.random.default_rng(0), image, label, start)
+    sine, cosine = np.sin(np.radians(40)), np.cos(np.radians(40))
+    turn = np.eye(len(patch))
+    planes = [(0, 1)] if len(patch) == 2 else [(1, 2)] if frame.thick == 0 else [(1, 2), (0, 2), (0, 1)]
+    for one, other in planes:
+        step = np.eye(len(patch))
+        step[[one, other], [one, other]], step[one, other], step[other, one] = cosine, -sine, sine
+        turn = turn @ step
+    steps = np.array(spacing)
+    matrix = np.diag(1 / steps) @ turn @ np.diag(steps)
+    middle = (np.array(patch) - 1) / 2
+    how = {"offset": np.array(start) + middle - matrix @ middle, "output_shape": patch, "mode": "mirror"}
+    for channel, found in zip(image, made, strict=True):
+        expected = ndimage.affine_transform(channel, matrix, order=1, **how)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+    nearest = ndimage.affine_transform(label, matrix, order=0, **how)
+    assert (mask != nearest).mean() < 0.01, "but for places halfway between two voxels"
+
+
+@pytest.mark.parametrize(
+    ("patch", "spacing", "cells"),
+    [
+        ((16, 48), (3.0, 1.0), (4, 4)),
+        ((16, 48), None, (1, 4)),
+        ((12, 12, 12), (1.0, 1.0, 1.0), (4, 4, 4)),
+    ],
+)
+def test_elastic_change_is_bounded_in_cells_and_folds_nothing(
+    patch: tuple[int, ...], spacing: tuple[float, ...] | None, cells: tuple[int, ...]
+) -> None:
+    """A case whose channels are its coordinates shows where each voxel was read."""
+    grid = tuple(2 * side for side in patch)
+    image = np.stack(np.meshgrid(*[np.arange(side) for side in grid], indexing="ij")).astype(np.float32)
+    start = [side // 2 for side in patch]
+    cut = image[(slice(None), *(slice(first, first + side) for first, side in zip(start, patch, strict=True)))]
+    change = SpatialChange(Frame.of(patch, spacing), elastic=Draw(1, 0.35, 0.35))
+    for seed in range(4):
+        read, _ = change(np.random.default_rng(seed), image, image[0].astype(np.uint8), start)
+        for axis, (side, count) in enumerate(zip(patch, cells, strict=True)):
+            moved = np.abs(read[axis] - cut[axis]).max()
+            assert 0.05 * side / count < moved <= 0.35 * side / count + 1e-3
+            assert (np.diff(read[axis], axis=axis) > 0).all(), "it folds"
+
+
+def test_pixels_that_are_longer_than_wide_are_turned_by_halves() -> None:
+    image, label = case("long pixels")
+    plain, _ = augmenter_of(Augmentation(strength="none"), (16, 16))(
+        np.random.default_rng(0), image, label, start_of("long pixels")
+    )
+    for seed in range(8):
+        turned, _ = only("quarter-turns", "long pixels")(
+            np.random.default_rng(seed), image, label, start_of("long pixels")
+        )
+        assert any(np.array_equal(turned, np.rot90(plain, turns, axes=(1, 2))) for turns in (0, 2))

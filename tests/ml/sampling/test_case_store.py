@@ -48,6 +48,22 @@ def test_copies_are_what_a_network_gets_with_places_and_counts(tmp_path: Path) -
     np.testing.assert_array_equal(padded.places, np.flatnonzero(padded.label))
 
 
+@pytest.mark.parametrize(
+    ("spacings", "target", "expected"),
+    [
+        ([(5, 1, 1), (5, 2, 2), (4, 2, 3)], None, (5, 2, 2)),
+        ([(5, 1, 1), None, (5, 1, 1)], None, None),
+        ([(5, 1, 1), (5, 2, 2), (4, 2, 3)], (2.0, 2.0, 2.0), (2, 2, 2)),
+    ],
+)
+def test_the_spacing_of_a_store_is_what_the_network_gets(
+    spacings: list[tuple[float, ...] | None], target: tuple[float, ...] | None, expected: object, tmp_path: Path
+) -> None:
+    """Augmentation turns volumes by it: without it each volume counts as one of thick slices."""
+    cases = [ONE._replace(spacing=spacing, name=str(number)) for number, spacing in enumerate(spacings)]
+    assert stored(cases, tmp_path, preprocessing=Preprocessing(spacing=target)).spacing == expected
+
+
 def test_one_case_is_in_memory_at_a_time(tmp_path: Path) -> None:
     made: list[weakref.ref[object]] = []
 

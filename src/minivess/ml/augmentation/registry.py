@@ -1,6 +1,7 @@
 """The augmentations by name, in the order in which they are applied. To add one, add its module and its row.
 
-First the place of the scene, then optics, light, detector and grid, then how values are shown.
+First the place of the scene, then optics, light, detector and grid, then how values are shown. Worker processes import this
+module: it imports NumPy alone, and SciPy where it is needed.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,10 @@ from minivess.ml.augmentation.quarter_turns import quarter_turns
 from minivess.ml.augmentation.sharpness import blur, low_resolution, noise
 from minivess.ml.augmentation.spatial import SpatialChange
 from minivess.ml.augmentation.strengths import NEVER, STRENGTHS, Draw
-from minivess.records.models import training
-from minivess.records.models.training import ChangeName
+
+if TYPE_CHECKING:
+    from minivess.records.models import training
+    from minivess.records.models.training import ChangeName
 
 SPATIAL: tuple[ChangeName, ...] = ("rotation", "scale", "elastic")
 """Made together, in one resampling."""

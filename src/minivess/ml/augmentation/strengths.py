@@ -8,11 +8,12 @@ are made at every strength but `none`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from minivess.records.models.training import ChangeName, Strength
+if TYPE_CHECKING:
+    from minivess.records.models.training import ChangeName, Strength
 
 
 class Draw(NamedTuple):

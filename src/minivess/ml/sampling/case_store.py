@@ -221,11 +221,13 @@ def store_cases(
         patch=how.patch,
         channels=preprocessing.channels,
         voxels=tuple(int(count) for count in writer.voxels),
+        spacing=preprocessing.spacing or _median(writer.spacings),
         hold=hold,
     )
 
 
 def _median(spacings: list[Spacing]) -> Spacing:
+    """The median of each axis; None where a spacing is not known."""
     known = [one for one in spacings if one is not None]
     return tuple(float(step) for step in np.median(known, axis=0)) if len(known) == len(spacings) else None
 
@@ -260,6 +262,7 @@ class _Writer:
         self.digest = hashlib.sha256(_HEAD)
         self.stored: list[StoredCase] = []
         self.voxels = np.zeros(len(how.task.classes) + 1, np.int64)
+        self.spacings: list[Spacing] = []
 
     def add(self, case: TrainingCase) -> None:
         """Store a case."""
@@ -271,6 +274,7 @@ class _Writer:
         place, record = _stored(self._folder, case, name, own.hexdigest(), self._how)
         self.stored.append(StoredCase(name, place, record.grid, record.bounds))
         self.voxels += record.voxels
+        self.spacings.append(case.spacing)
 
 
 def _stored(folder: Path, case: TrainingCase, name: str, raw: str, how: _How) -> tuple[str, StoredCaseRecord]:

@@ -120,7 +120,8 @@ class Job:
         )
         validated = [] if self.validator is None else list(self.validator.names)
         stated = [record.model_dump(mode="json") for record in records]
-        return digest_json([PROCEDURE, self.store.digest, validated, self.start, *stated])
+        spacing = None if self.store.spacing is None else list(self.store.spacing)
+        return digest_json([PROCEDURE, self.store.digest, spacing, validated, self.start, *stated])
 
 
 class Fitted(NamedTuple):

@@ -155,13 +155,16 @@ def test_intensity_changes_leave_the_mask(size: str) -> None:
         np.testing.assert_array_equal(mask, expected)
 
 
-@sizes
-def test_a_constant_patch_stays_finite(size: str) -> None:
+@pytest.mark.filterwarnings("error")
+@names
+@pytest.mark.parametrize("size", ["volume", "picture"])
+def test_a_constant_patch_stays_finite(name: ChangeName, size: str) -> None:
     image, label = case(size)
-    flat = np.zeros_like(image)
     for seed in range(3):
-        changed, _ = always(size)(np.random.default_rng(seed), flat, label, start_of(size))
+        changed, _ = only(name, size)(np.random.default_rng(seed), np.full_like(image, 2), label, start_of(size))
         assert np.isfinite(changed).all()
+        if name not in ("noise", "brightness"):
+            np.testing.assert_allclose(changed, 2, rtol=1e-5)
 
 
 @sizes

@@ -14,6 +14,7 @@ from scipy import ndimage
 from minivess.ml.augmentation.frame import Frame
 from minivess.ml.augmentation.patches import Image, Label
 from minivess.ml.augmentation.registry import Augmenter, NamedChange, Sometimes, augmenter_of
+from minivess.ml.augmentation.sharpness import low_resolution
 from minivess.ml.augmentation.smooth_fields import smooth_field
 from minivess.ml.augmentation.spatial import SpatialChange
 from minivess.ml.augmentation.strengths import NEVER, STRENGTHS, Draw
@@ -274,6 +275,37 @@ def test_gamma_keeps_mean_and_deviation() -> None:
     cut = image[:, 3:11, 4:16, 3:13]
     assert not np.array_equal(changed, cut)
     np.testing.assert_allclose([changed.mean(), changed.std()], [cut.mean(), cut.std()], atol=1e-4)
+
+
+def test_contrast_keeps_values_in_their_range() -> None:
+    image, label = case("volume")
+    cut = image[:, 3:11, 4:16, 3:13]
+    for seed in range(6):
+        changed, _ = only("contrast", "volume")(np.random.default_rng(seed), image, label, start_of("volume"))
+        assert changed.min() >= cut.min() - 1e-6
+        assert changed.max() <= cut.max() + 1e-6
+
+
+def test_a_bias_field_multiplies_heights_over_the_darkest_voxel() -> None:
+    image, label = case("volume")
+    cut = image[:, 3:11, 4:16, 3:13]
+    largest = STRENGTHS["strong"]["bias-field"].high
+    changed, _ = only("bias-field", "volume")(np.random.default_rng(1), image - 5, label, start_of("volume"))
+    darkest = cut.argmin()
+    assert changed.ravel()[darkest] == pytest.approx(cut.min() - 5, abs=1e-5)
+    heights = np.delete(cut.ravel(), darkest) - cut.min()
+    factors = (np.delete(changed.ravel(), darkest) + 5 - cut.min()) / heights
+    assert np.exp(-largest) - 1e-3 <= factors.min() < factors.max() <= np.exp(largest) + 1e-3
+
+
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.75, 1.0])
+def test_nothing_moves_at_a_low_resolution(share: float) -> None:
+    ramp = np.repeat(np.arange(60, dtype=np.float32)[np.newaxis, np.newaxis], 60, axis=1)
+    made = low_resolution(np.random.default_rng(0), ramp, share, share, axes=(0, 1))
+    np.testing.assert_allclose(made[:, :, 4:-4], ramp[:, :, 4:-4], atol=1e-4)
+    detail = np.random.default_rng(0).standard_normal((1, 60, 60)).astype(np.float32)
+    kept = low_resolution(np.random.default_rng(0), detail, share, share, axes=(0, 1))
+    assert kept.std() < 0.8 * detail.std() or share == 1
 
 
 def test_a_shifted_histogram_keeps_the_order_of_values() -> None:

@@ -38,28 +38,26 @@ def blur(rng: np.random.Generator, image: Image, low: float, high: float, *, axe
 
 
 def low_resolution(rng: np.random.Generator, image: Image, low: float, high: float, *, axes: Sequence[int]) -> Image:
-    """Take the nearest voxels of a coarser grid, and interpolate linearly to the grid of the patch.
+    """Interpolate linearly to a coarser grid over the same extent, and back. No structure moves against its mask.
 
     Args:
         rng: draws the share.
         image: the patch.
         low: least share of voxels that is left along an axis.
         high: largest share.
-        axes: of the mask along which voxels are taken.
+        axes: of the mask along which voxels are left out.
     """
     share = rng.uniform(low, high)
     made = image
     for axis in axes:
-        size = image.shape[axis + 1]
-        left = max(1, round(size * share))
-        made = made.take(((np.arange(left) + 0.5) * size / left).astype(np.intp), axis=axis + 1)
+        made = _resampled(made, axis + 1, max(1, round(image.shape[axis + 1] * share)))
     for axis in axes:
-        made = _stretched(made, axis + 1, image.shape[axis + 1])
+        made = _resampled(made, axis + 1, image.shape[axis + 1])
     return made
 
 
-def _stretched(image: Image, axis: int, size: int) -> Image:
-    """More voxels along an axis, by linear interpolation between their middles."""
+def _resampled(image: Image, axis: int, size: int) -> Image:
+    """Another number of voxels along an axis, by linear interpolation between their middles."""
     count = image.shape[axis]
     place = np.clip((np.arange(size) + 0.5) * count / size - 0.5, 0, count - 1)
     before = place.astype(np.intp)

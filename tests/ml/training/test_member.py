@@ -33,6 +33,7 @@ from tests.support.lazy_modules import lazily
 
 with lazily(
     "torch",
+    "minivess.ml.losses.registry",
     "minivess.ml.models.registry",
     "minivess.ml.models.weights",
     "minivess.ml.training.checkpoints",
@@ -41,6 +42,7 @@ with lazily(
 ):
     import torch
 
+    from minivess.ml.losses import registry as losses
     from minivess.ml.models import registry as adapters
     from minivess.ml.models import weights
     from minivess.ml.training import member, validation
@@ -270,6 +272,13 @@ def test_training_ends_when_validation_gets_no_better(tmp_path: Path) -> None:
     curves = TrainingCurves.model_validate_json((tmp_path / "member" / CURVES).read_text(encoding="utf-8"))
     assert curves.stopped_early
     assert record.steps == (curves.best_step or 0) + 2
+
+
+@pytest.mark.verifies("REQ-350")
+def test_the_stated_loss_is_minimised_by_the_stated_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(losses.LOSSES, "tversky", lambda logits, labels, weights: (logits * 0).sum() + weights[0])
+    training = TrainingSpec.model_validate({"loss": "tversky", "class_weights": [2.5], "steps": 2})
+    assert _train(tmp_path, training=training).final_loss == 2.5
 
 
 def test_divergence_is_an_error_not_a_network(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 
 MOST_EROSIONS = 10
 """More are not made: structures that are thicker keep a thick skeleton."""
@@ -55,7 +54,7 @@ def _largest(maps: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
     return found
 
 
-class _Largest(torch.autograd.Function):  # type: ignore[misc]  # mypy does not follow PyTorch
+class _Largest(torch.autograd.Function):  # type: ignore[misc]
     """Equal neighbours share the gradient, so that it turns with the patch.
 
     It takes a third of the time of `max_pool3d` on a CPU. On a GPU it repeats bit by bit, which the backward pass of
@@ -72,7 +71,6 @@ class _Largest(torch.autograd.Function):  # type: ignore[misc]  # mypy does not 
         return largest
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]  # mypy does not follow PyTorch
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         maps, largest = ctx.saved_tensors
         equal = maps == largest

@@ -2,12 +2,16 @@
 
 A volume of 48 x 96 x 96 voxels has three balls of about 30 voxels, three bright tubes that no threshold tells from the balls,
 and noise. An object is hit when the mask has a voxel of it. A piece of the mask that hits none is a false object.
+
+    uv run python benchmarks/training_rare_objects.py 0    (one seed)
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -105,12 +109,15 @@ def trained(seed: int, cases: list[TrainingCase], others: list[TrainingCase]) ->
     return _added([found(mask, one.label.astype(np.uint8)) for mask, one in zip(masks, others, strict=True)])
 
 
-def measure(seeds: tuple[int, ...] = SEEDS) -> int:
-    """Print the counts of each seed; 1 when a seed hits fewer than 80 % or half of what it marks is false."""
+def measure(seeds: Sequence[int] = SEEDS) -> None:
+    """Print the counts of each seed.
+
+    Raises:
+        SystemExit: a network hits fewer than 80 % of the objects, or more than half of what it marks is false.
+    """
     import torch
 
     torch.set_num_threads(1)
-    failed = False
     for seed in seeds:
         cases = [volume(seed, number) for number in range(TRAINING_VOLUMES)]
         others = [volume(seed, TRAINING_VOLUMES + number) for number in range(OTHER_VOLUMES)]
@@ -119,8 +126,8 @@ def measure(seeds: tuple[int, ...] = SEEDS) -> int:
         begun = time.process_time()
         network = trained(seed, cases, others)
         print(f"seed {seed}: defaults: {network.text}, {time.process_time() - begun:.0f} s CPU", flush=True)
-        failed |= network.hit < LEAST_HIT * network.objects or network.hit < LEAST_TRUE * (network.hit + network.false)
-    return int(failed)
+        if network.hit < LEAST_HIT * network.objects or network.hit < LEAST_TRUE * (network.hit + network.false):
+            raise SystemExit(f"seed {seed}: less than {LEAST_HIT:.0%} hit, or less than {LEAST_TRUE:.0%} true")
 
 
 def _tube(rng: np.random.Generator, places: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -138,3 +145,7 @@ def _dice(mask: NDArray[np.bool_], truth: NDArray[np.generic]) -> float:
 
 def _added(counts: list[Found]) -> Found:
     return Found(*(sum(column) for column in zip(*counts, strict=True)))
+
+
+if __name__ == "__main__":
+    measure([int(seed) for seed in sys.argv[1:]] or SEEDS)

@@ -185,8 +185,9 @@ def together(works: Sequence[Callable[[], object]]) -> list[BaseException]:
 class Steps:
     """Counts the steps of everything that writes, and kills the process at one of them.
 
-    A step is the moment before or after an SQL statement, a commit, a signature, a system call of the relay, or an
-    access of SQLite to its files; and the middle of such an access when it writes.
+    A step is the moment before an SQL statement, a commit, a signature, a system call of the relay, or a note of what was
+    acknowledged; the moment before and after an access of SQLite to its files, and its middle when it writes. The moment
+    after anything else is the moment before whatever comes next: in between nothing leaves the process.
     """
 
     def __init__(self, last: int) -> None:
@@ -215,7 +216,6 @@ class Steps:
     def install(self) -> None:
         """Count from now on. It changes the whole process, so it is called in a forked child."""
         event.listen(Engine, "before_cursor_execute", self.step)
-        event.listen(Engine, "after_cursor_execute", self.step)
         for owner, name in (
             (SQLiteDialect_pysqlite, "do_commit"),
             (PGDialect_psycopg, "do_commit"),
@@ -224,15 +224,15 @@ class Steps:
             (os, "pwrite"),
             (os, "fsync"),
             (os, "ftruncate"),
+            (Site, "acknowledge"),
+            (AuditLog, "close"),
         ):
             setattr(owner, name, self._around(getattr(owner, name)))
 
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def stepping(*arguments: Any) -> Any:
             self.step()
-            answer = function(*arguments)
-            self.step()
-            return answer
+            return function(*arguments)
 
         return stepping
 

@@ -11,6 +11,7 @@ from tests.support.project_fixtures import (
     started_project,
     validated_project,
 )
+from tests.support.remembered_duplicates import remembered_duplicates
 from tests.support.remembered_figures import remembered_figures
 from tests.support.step_definitions import pytest_bdd_before_scenario
 
@@ -18,6 +19,7 @@ __all__ = [
     "ingested_project",
     "pytest_bdd_before_scenario",
     "releasable_project",
+    "remembered_duplicates",
     "remembered_figures",
     "sealed_project",
     "servable_project",

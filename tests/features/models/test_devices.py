@@ -23,6 +23,7 @@ from minivess.ml.training.execution.places import Place, batches_of, check_share
 from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat
 from minivess.workflows.data.capabilities import capability_findings
 from minivess.workflows.session.project_file import load_project
@@ -138,13 +139,14 @@ def _training(story: Story, steps: int, accumulate: int, tmp_path: Path) -> None
 def _train_twice(story: Story) -> None:
     story.found = []
     for count in (1, 2):
-        beats: list[Beat] = []
+        beats: list[Beat | Phase] = []
         fitting = training_jobs.fitting(story.parts["folder"], story.parts["training"], processes=count)
         fitted = processes.together(fitting, fitting.choice, heard=beats.append)
-        assert [beat.step for beat in beats] == [1, 2, 3, 4]
+        steps = [beat for beat in beats if isinstance(beat, Beat)]
+        assert [beat.step for beat in steps] == [1, 2, 3, 4]
         assert fitted.parts[0].where.processes == count
         weights = [value for tensor in fitted.last.values() for value in tensor.flatten().tolist()]
-        story.found.append([*weights, *(beat.loss for beat in beats)])
+        story.found.append([*weights, *(beat.loss for beat in steps)])
 
 
 @then(parsers.parse("the weights and the losses of both differ by at most {most:f}"))

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 
 from minivess.foundation.errors import CouldNotCheckError, RefusedError
-from minivess.records.models.networks.specifications import read_specification
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat
 from tests.support import training_jobs
 from tests.support.lazy_modules import lazily
+from tests.support.specifications import read_specification
 
 with lazily(
     "torch",
@@ -132,9 +133,11 @@ def test_processes_that_are_asked_to_end_write_a_checkpoint_first(tmp_path: Path
     fitting = training_jobs.fitting(tmp_path, training, processes=2)
     beats: list[Beat] = []
 
-    def hear(beat: Beat) -> None:
-        beats.append(beat)
-        if beat.step == 3:
+    def hear(event: Beat | Phase) -> None:
+        if not isinstance(event, Beat):
+            return
+        beats.append(event)
+        if event.step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(KeyboardInterrupt):

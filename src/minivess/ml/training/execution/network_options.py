@@ -110,14 +110,14 @@ class _Recomputed:
 @contextmanager
 def _still(norms: Sequence[_BatchNorm]) -> Iterator[None]:
     """Normalise by the batch, as in training, and leave the running statistics as they are."""
-    before = [norm.track_running_stats for norm in norms]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, tracked in zip(norms, before, strict=True):
-            norm.track_running_stats = tracked
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 @implements("REQ-367")

@@ -45,6 +45,12 @@ Feature: Validation of data
     Then it is refused with "without a reason"
 
   @REQ-083
+  Scenario: The report of pictures of two classes counts pixels and names the colours of outlines
+    Given pictures of arteries and veins, one of which has specks
+    When it is validated and the report is made
+    Then the report counts pixels, has no planes, and names the outlines artery and vein with their colours
+
+  @REQ-083
   Scenario: The report shows every offender
     Given a data set with a saturated volume, a picture with specks and a file that was changed
     When it is validated and the report is made

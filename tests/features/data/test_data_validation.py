@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ from minivess.ml.cases.prepared import mark_sealed
 from minivess.ml.quality import profile, survey, validation
 from minivess.ml.quality.duplicates.search_limits import LIMITS
 from minivess.ml.quality.pages import leakage_page, validation_page
+from minivess.ml.quality.pages.case_pictures import outline_colours
 from minivess.ml.quality.rule_catalogue import RULES, TEXTS
-from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.data.findings import grouped, lines
 from minivess.records.data.leakage import Bond, Leak, LeakageReport
 from minivess.records.data.split import Part
@@ -113,6 +115,32 @@ def _offenders(facts: dict) -> None:
     ]
     path = folder / "changed" / "image.npy"
     path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+
+
+@given("pictures of arteries and veins, one of which has specks")
+def _two_classes(facts: dict) -> None:
+    classes = tuple(LabelClass(value=value, name=name) for value, name in ((1, "artery"), (2, "vein")))
+    facts["records"] = []
+    for number in range(2):
+        image, label = picture(number + 2)
+        label[:, 24:] *= 2
+        if number:
+            label[40, 2:20:6] = 1
+        facts["records"].append(put(facts["folder"], f"case-{number}", image, label, classes=classes))
+
+
+@then("the report counts pixels, has no planes, and names the outlines artery and vein with their colours")
+def _counts_pixels(facts: dict) -> None:
+    page = facts["page"]
+    assert "Size along x (pixels)" in page
+    assert re.search(r"4\D?608 pixels", page)
+    assert "(voxels)" not in page
+    assert "Planes are counted" not in page
+    (outlines,) = re.findall(r'<p class="outlines">(.*?)</p>', page)
+    (record, _) = facts["records"]
+    assert [name for name, _ in outline_colours(record)] == ["artery", "vein"]
+    for name, colour in outline_colours(record):
+        assert f'background: {colour}" aria-hidden="true"></i>{name}' in outlines
 
 
 @given("a data set from two scanners")
@@ -358,7 +386,7 @@ def _one_each(facts: dict) -> None:
     assert found["intensity-outlier"].cases == tuple(f"case-{number:02d}" for number in range(9))
     assert "medians: 10 to 100: 28, 10,000 to 100,000: 9" in found["intensity-outlier"].message
     assert found["mask-specks"].cases == tuple(f"case-{number:02d}" for number in range(28))
-    assert "28 of 37 cases; components of fewer than 8 voxels: 1 to 1: 7" in found["mask-specks"].message
+    assert "28 of 37 cases; components of fewer than 8 voxels: 1: 7" in found["mask-specks"].message
 
 
 @then("mask-empty blocks with a finding for each of 9 cases")

@@ -82,7 +82,11 @@ def histogram(values: Sequence[float]) -> str:
     for value in values:
         counts[min(max(bisect_right(edges, value) - 1, 0), len(counts) - 1)] += 1
     shown = zip(edges, edges[1:], counts, strict=False)
-    return ", ".join(f"{_figure(start)} to {_figure(end - whole)}: {count}" for start, end, count in shown if count)
+    return ", ".join(f"{_span(start, end - whole)}: {count}" for start, end, count in shown if count)
+
+
+def _span(low: float, high: float) -> str:
+    return _figure(low) if low == high else f"{_figure(low)} to {_figure(high)}"
 
 
 def _figure(value: float) -> str:

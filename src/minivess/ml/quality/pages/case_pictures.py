@@ -16,6 +16,7 @@ import numpy.typing as npt
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.cases.prepared import LoadedCase
+from minivess.records.data.dataset import CaseRecord
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,6 +30,18 @@ _COLOURS = 128
 """Colours of a picture of a colour image."""
 _GAP = 4
 _LARGEST = 2048
+
+
+def outline_colours(record: CaseRecord) -> tuple[tuple[str, str], ...]:
+    """The name of each class of a case, and the colour of its outline in pictures of it, as CSS writes it."""
+    order = (*COLOURS[1:], COLOURS[0]) if _coloured(record) else COLOURS
+    colours = ((one.name, order[(one.value - 1) % len(order)]) for one in record.classes)
+    return tuple((name, f"#{red:02x}{green:02x}{blue:02x}") for name, (red, green, blue) in colours)
+
+
+def _coloured(record: CaseRecord) -> bool:
+    """Whether pictures of a case show its colours; channels that are not three are shown by their maximum."""
+    return record.axes.endswith("c") and record.shape[-1] == 3
 
 
 @implements("REQ-083")
@@ -48,7 +61,7 @@ def thumbnail(case: LoadedCase, size: int = 240, *, plane: int | None = None) ->
     record = case.record
     scale = (float(record.spacing[-2]), float(record.spacing[-1]))
     image: npt.NDArray[np.float32] = case.image
-    if record.axes.endswith("c") and record.shape[-1] != 3:
+    if record.axes.endswith("c") and not _coloured(record):
         image = image.max(axis=-1)
     if len(record.grid) == 2:
         return _png([_panel(np.asarray(image), np.asarray(case.label), scale, size)])

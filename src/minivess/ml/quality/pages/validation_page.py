@@ -26,7 +26,7 @@ from minivess.foundation.paths import templates_folder
 from minivess.ml.cases.prepared import load_case
 from minivess.ml.quality.duplicates.search_limits import LIMITS
 from minivess.ml.quality.pages import profile_figures
-from minivess.ml.quality.pages.case_pictures import fullest_plane, thumbnail
+from minivess.ml.quality.pages.case_pictures import fullest_plane, outline_colours, thumbnail
 from minivess.ml.quality.rule_catalogue import RULES, Rule
 from minivess.ml.quality.survey import Survey
 from minivess.records.data.profile import DatasetProfile
@@ -116,6 +116,9 @@ def page(
         for severity in reversed(Severity)
     ]
     quiet = [(name, rule) for name, rule in RULES.items() if name not in {group.name for group in groups}]
+    cases = surveyed.manifest.cases
+    outlines = tuple(dict.fromkeys(pair for case in cases for pair in outline_colours(case)))
+    deep = any(len(case.grid) == 3 for case in cases)
     counts = {severity.value: sum(f.severity is severity for f in report.findings) for severity in Severity}
     return (
         page_environment()
@@ -132,6 +135,9 @@ def page(
             counts=counts,
             words=_WORDS,
             pictures=album.pictures,
+            outlines=outlines if len(outlines) > 1 else (),
+            voxel="voxel" if deep else "pixel",
+            deep=deep,
             offenders=len({finding.case for finding in report.findings if finding.case}),
             open=_OPEN,
             compared=len(surveyed.measures),

@@ -55,7 +55,7 @@ def main() -> int:
     """Print one line a family; 1 where a test fails or a family is above its limit."""
     warm()
     timed = CpuTime()
-    failed = pytest.main(["-q", "-n", "0", "-p", "no:cacheprovider", SUITE], plugins=[timed])
+    failed = pytest.main(["-q", "-n", "0", "-p", "no:cacheprovider", "-m", "slow", SUITE], plugins=[timed])
     above = False
     for name, tests in timed.seconds.items():
         whole, limit = sum(tests.values()), LIMITS.get(name, LIMIT)

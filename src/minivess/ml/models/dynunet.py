@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from minivess.ml.models.adapter import CoarserMap
 from minivess.ml.models.levels import LevelsAdapter, filters_of_levels
+from minivess.ml.models.monai_networks import monai_networks
 from minivess.records.models.networks.dynunet import DynUNetSpec
 from minivess.records.models.task import SegmentationTask
 
@@ -25,9 +26,7 @@ class DynUNetAdapter(LevelsAdapter[DynUNetSpec]):
 
     def network(self, spec: DynUNetSpec, task: SegmentationTask) -> torch.nn.Module:
         """Two convolutions a level."""
-        from monai.networks.nets import DynUNet
-
-        made: torch.nn.Module = DynUNet(
+        made: torch.nn.Module = monai_networks().DynUNet(
             spatial_dims=len(task.axes),
             in_channels=task.channels,
             out_channels=task.outputs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from minivess.ml.models.levels import LevelsAdapter
+from minivess.ml.models.monai_networks import monai_networks
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.task import SegmentationTask
 
@@ -21,9 +22,7 @@ class SegResNetAdapter(LevelsAdapter[SegResNetSpec]):
 
     def network(self, spec: SegResNetSpec, task: SegmentationTask) -> torch.nn.Module:
         """One residual block a level."""
-        from monai.networks.nets import SegResNet
-
-        made: torch.nn.Module = SegResNet(
+        made: torch.nn.Module = monai_networks().SegResNet(
             spatial_dims=len(task.axes),
             init_filters=spec.filters,
             in_channels=task.channels,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minivess.ml.models.adapter import ModelAdapter
+from minivess.ml.models.monai_networks import monai_networks
 from minivess.records.models.networks.swinunetr import SwinUNETRSpec
 from minivess.records.models.task import SegmentationTask
 
@@ -38,9 +39,7 @@ class SwinUNETRAdapter(ModelAdapter[SwinUNETRSpec]):
 
     def network(self, spec: SwinUNETRSpec, task: SegmentationTask) -> torch.nn.Module:
         """As many blocks in each stage."""
-        from monai.networks.nets import SwinUNETR
-
-        made: torch.nn.Module = SwinUNETR(
+        made: torch.nn.Module = monai_networks().SwinUNETR(
             spatial_dims=len(task.axes),
             in_channels=task.channels,
             out_channels=task.outputs,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from minivess.ml.models.levels import LevelsAdapter, filters_of_levels
+from minivess.ml.models.monai_networks import monai_networks
 from minivess.records.models.networks.unet import UNetSpec
 from minivess.records.models.task import SegmentationTask
 
@@ -20,9 +21,7 @@ class UNetAdapter(LevelsAdapter[UNetSpec]):
 
     def network(self, spec: UNetSpec, task: SegmentationTask) -> torch.nn.Module:
         """One convolution a level on each side."""
-        from monai.networks.nets import UNet
-
-        made: torch.nn.Module = UNet(
+        made: torch.nn.Module = monai_networks().UNet(
             spatial_dims=len(task.axes),
             in_channels=task.channels,
             out_channels=task.outputs,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema_rs import Draft202012Validator
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
@@ -22,8 +23,7 @@ from tests.support.lazy_modules import lazily
 from tests.support.projects import ProjectFolder
 from tests.support.tiny_tree import write_tree
 
-with lazily("jsonschema", "openpyxl"):
-    import jsonschema
+with lazily("openpyxl"):
     import openpyxl  # type: ignore[import-untyped]
 
 scenarios("matrix_pages.feature")
@@ -273,9 +273,9 @@ def _(desk: Desk) -> None:
     assert "without the log of a project" in desk.words("signatures.html")
 
 
-def _schema() -> jsonschema.Draft202012Validator:
+def _schema() -> Draft202012Validator:
     path = Path(__file__).parents[3] / "docs" / "schemas" / "trace.json"
-    return jsonschema.Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
+    return Draft202012Validator(json.loads(path.read_text(encoding="utf-8")))
 
 
 @then("the data fit docs/schemas/trace.json")

@@ -158,7 +158,7 @@ Feature: The command line is quick, clear and cleans up after errors
   Scenario Outline: Commands that only read the log load no database library
     Given a project with a log
     When "<command>" is run in a fresh interpreter
-    Then none of SQLAlchemy, SQLModel, Alembic and Dynaconf is loaded
+    Then none of SQLAlchemy, SQLModel, Alembic, Dynaconf and the records of the project file is loaded
 
     Examples:
       | command         |

@@ -34,6 +34,7 @@ scenarios("command_line.feature")
 
 SOURCE = Path(__file__).resolve().parents[3]
 HEAVY = ("torch", "monai", "mlflow", "sqlalchemy", "sqlmodel", "alembic", "dynaconf")
+PROJECT_RECORDS = "minivess.records.device.project"
 
 
 @dataclass
@@ -81,20 +82,20 @@ def _(run: Run, command: str) -> None:
         f"import sys; sys.argv = ['minivess', *{command.split()!r}]\n"
         "from minivess.cli.main import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+        f"print('LOADED', [name for name in {(*HEAVY, PROJECT_RECORDS)!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=run.folder, capture_output=True, text=True, check=True)
     run.loaded = done.stdout.splitlines()[-1]
 
 
-@then("none of SQLAlchemy, SQLModel, Alembic and Dynaconf is loaded")
+@then("none of SQLAlchemy, SQLModel, Alembic, Dynaconf and the records of the project file is loaded")
 def _(run: Run) -> None:
     assert run.loaded == "LOADED []"
 
 
 @then("none of torch, monai, mlflow and SQLAlchemy is loaded")
 def _(run: Run) -> None:
-    assert run.loaded == "LOADED []"
+    assert run.loaded in ("LOADED []", f"LOADED {[PROJECT_RECORDS]}")
 
 
 @given(parsers.parse("a project folder with {fault}"))

@@ -2,6 +2,9 @@
 
     uv run python benchmarks/training.py augmentation    (CPU milliseconds a patch, by change and by strength)
     uv run python benchmarks/training.py rare-objects    (objects that fill .02 % of the voxels, three seeds, 12 CPU-minutes)
+    uv run python benchmarks/training.py speed           (steps a second against other loops, ratios with their intervals)
+    uv run python benchmarks/training.py memory          (peak at 10 and at 1,000 cases)
+    uv run python benchmarks/training.py first-step      (time to the first step)
 
 Each part is a module of this folder. Threads are pinned to one before NumPy is loaded.
 """
@@ -16,6 +19,9 @@ import sys
 PARTS = {
     "augmentation": "training_augmentation",
     "rare-objects": "rare_objects",
+    "speed": "training_speed",
+    "memory": "training_memory",
+    "first-step": "training_first_step",
 }
 """The module of each part; its function `measure` prints the figures."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")

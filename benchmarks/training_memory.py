@@ -1,8 +1,7 @@
-"""Peak anonymous memory of training at 10 and at 1,000 cases, and the time to the first step.
+"""Peak anonymous memory of training at 10 and at 1,000 cases.
 
-Each figure is measured in a fresh process. Memory is `RssAnon` of that process and of its workers together, read every 10 ms
-from before the cases are preprocessed. Time is from the start of the process to the end of the first step; the cases are
-preprocessed before.
+Each figure is measured in a fresh process. It is `RssAnon` of that process and of its workers together, read every 10 ms from
+before the cases are preprocessed.
 """
 
 from __future__ import annotations
@@ -27,15 +26,6 @@ def measure() -> None:
     print(f"ratio {many / few:.3f}, at most {MOST}", flush=True)
 
 
-def measure_first_step() -> None:
-    """Print the time to the first step, with and without worker processes."""
-    with tempfile.TemporaryDirectory() as folder:
-        shared.store_of(Path(folder) / "cases", FEW, SHAPE)
-        for workers in (0, 1, WORKERS):
-            found = _run(folder, FEW, workers)
-            print(f"{workers} workers: {found}", flush=True)
-
-
 def _peak(count: int) -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -48,12 +38,6 @@ def _peak(count: int) -> int:
         if process.returncode:
             raise SystemExit(process.returncode)
         return peak
-
-
-def _run(folder: str, count: int, workers: int) -> str:
-    begun = str(time.time())
-    command = [sys.executable, __file__, folder, str(count), str(workers), begun]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _train(folder: Path, count: int, workers: int, begun: float | None) -> None:

@@ -57,6 +57,22 @@ Feature: Training and combining members
     When 6 steps are drawn without a worker process, and by 2 of them
     Then both draws hold the same patches in the same order
 
+  @REQ-358
+  Scenario Outline: Worker processes follow from the device and the processors
+    Given a machine with <processors> processors for <processes> training processes
+    Then a training process on <device> gets <workers> worker processes
+
+    Examples:
+      | device | processors | processes | workers |
+      | cpu    | 2          | 1         | 0       |
+      | cpu    | 8          | 1         | 2       |
+      | cpu    | 8          | 4         | 0       |
+      | cpu    | 64         | 1         | 4       |
+      | cuda   | 1          | 1         | 0       |
+      | cuda   | 16         | 1         | 8       |
+      | cuda   | 16         | 4         | 3       |
+      | mps    | 8          | 1         | 7       |
+
   @REQ-357
   Scenario: A worker process that is killed is reported with its cases
     Given preprocessed copies of three training volumes

@@ -17,7 +17,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.foundation.errors import RefusedError
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
 from minivess.ml.sampling.case_store import CaseStore, TrainingCase, cases_digest
-from minivess.ml.sampling.feeding import Feed, Request, WorkerError
+from minivess.ml.sampling.feeding import Feed, Request, WorkerError, worker_count
 from minivess.ml.sampling.patches import Batch, PatchSource
 from minivess.ml.training import schedules
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
@@ -194,6 +194,19 @@ def drawn_by_workers(store: CaseStore, count: int, workers: int) -> list[list[Ba
         with Feed(source, (Request(step, 0, 2) for step in range(1, count + 1)), workers=number) as feed:
             draws.append(list(feed))
     return draws
+
+
+@given(
+    parsers.parse("a machine with {processors:d} processors for {processes:d} training processes"),
+    target_fixture="machine",
+)
+def processors_of(processors: int, processes: int) -> tuple[int, int]:
+    return processors, processes
+
+
+@then(parsers.parse("a training process on {device} gets {workers:d} worker processes"))
+def gets_workers(machine: tuple[int, int], device: str, workers: int) -> None:
+    assert worker_count(device, processors=machine[0], processes=machine[1]) == workers
 
 
 @when("the worker process that draws step 4 is killed", target_fixture="error")

@@ -71,6 +71,17 @@ def test_a_worker_imports_numpy_and_little_more_and_its_errors_are_raised_here(s
     assert _gone(pid)
 
 
+def test_what_a_worker_imports_for_augmentation_is_light_and_quick() -> None:
+    script = (
+        "import sys, time, minivess.ml.sampling.feeding, minivess.ml.augmentation.registry\n"
+        "print(time.process_time(), *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    out = subprocess.run([sys.executable, "-P", "-c", script], check=True, capture_output=True, text=True).stdout
+    seconds, *imported = out.split()
+    assert not {"torch", "monai", "pydantic", "lightning_fabric"} & set(imported)
+    assert float(seconds) < 2
+
+
 def test_a_killed_worker_is_an_error_that_names_step_and_cases(store: CaseStore) -> None:
     source = PatchSource(store, seed=3, augmentation=killed)
     with (

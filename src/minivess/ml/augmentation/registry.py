@@ -23,7 +23,7 @@ from minivess.ml.augmentation.sharpness import blur, low_resolution, noise
 from minivess.ml.augmentation.spatial import SpatialChange
 from minivess.ml.augmentation.strengths import NEVER, STRENGTHS, Draw
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # worker processes import this module
     from minivess.records.models import training
     from minivess.records.models.training import ChangeName
 

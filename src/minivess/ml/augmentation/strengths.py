@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # worker processes import this module
     from minivess.records.models.training import ChangeName, Strength
 
 

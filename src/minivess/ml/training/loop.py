@@ -26,7 +26,7 @@ from minivess.ml.losses.class_weights import class_weights
 from minivess.ml.losses.registry import loss_of
 from minivess.ml.models.weight_files import State
 from minivess.ml.sampling.case_store import CaseStore
-from minivess.ml.sampling.feeding import Feed, Request
+from minivess.ml.sampling.feeding import Feed, Request, worker_count
 from minivess.ml.sampling.patches import PatchSource
 from minivess.ml.training.checkpoints import CHECKPOINT, Checkpoint, CheckpointState, save_checkpoint
 from minivess.ml.training.circumstances.interruption import Interruption
@@ -80,7 +80,7 @@ class Job:
         validator: None: no validation.
         note: why there is none.
         start: the digest of the weights that it starts from; None: the seed draws them.
-        workers: processes that draw patches; 0: the one that trains.
+        workers: processes that draw patches; 0: the one that trains; None: by device and processors.
         checkpoint_every: steps from one checkpoint to the next; None: about a minute.
         entry: of the log, that announced this part.
         smoke: whether this is a trial run.
@@ -97,7 +97,7 @@ class Job:
     validator: Validator | None = None
     note: str | None = None
     start: Digest | None = None
-    workers: int = 0
+    workers: int | None = None
     checkpoint_every: int | None = None
     entry: int | None = None
     smoke: bool = False
@@ -216,7 +216,7 @@ class Fit:
         with (
             repeatable(self._not_repeatable),
             Interruption() as interruption,
-            Feed(source, self._requests(), workers=job.workers) as feed,
+            Feed(source, self._requests(), workers=self._workers()) as feed,
         ):
             listen("train")
             while self._step < job.training.steps and not self._stopped_early():
@@ -236,6 +236,11 @@ class Fit:
                 if ends:
                     raise KeyboardInterrupt
         return self._finished()
+
+    def _workers(self) -> int:
+        if self._job.workers is not None:
+            return self._job.workers
+        return worker_count(self._fabric.device.type, processes=self._fabric.world_size)
 
     def _requests(self) -> Iterator[Request]:
         job = self._job

@@ -56,7 +56,7 @@ def train_member(
     note: str | None = None,
     start: LoadedStart | None = None,
     images: Sequence[Digest] = (),
-    workers: int = 0,
+    workers: int | None = None,
     checkpoint_every: int | None = None,
     elsewhere: bool = False,
     entry: int | None = None,
@@ -78,7 +78,7 @@ def train_member(
         note: why there is no validator.
         start: the weights of `training.start`; None: the values that the seed draws.
         images: digests of the images of the training part, for the record.
-        workers: processes that draw patches. Their number changes no weight.
+        workers: processes that draw patches; None: by device and processors. Their number changes no weight.
         checkpoint_every: steps from one checkpoint to the next; None: about a minute.
         elsewhere: go on with a run that began on another device, with another number of threads or processes, in another
             layout, or with another PyTorch. The weights then differ from those of a run without a break.

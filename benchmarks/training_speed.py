@@ -97,12 +97,12 @@ def _loop(batches: Iterable[tuple[Any, Any]], training: TrainingSpec) -> float:
     """Steps a second of a loop as one writes it."""
     import torch
 
-    from minivess.ml.losses.registry import LOSSES
+    from minivess.ml.losses.registry import loss_of
     from minivess.ml.models.registry import build_network
 
     network = build_network(shared.SPEC, shared.TASK, seed=0).to(memory_format=torch.channels_last_3d).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay)
-    loss, times = LOSSES[training.loss], []
+    loss, times = loss_of(training.loss), []
     for step, (images, labels) in enumerate(batches, 1):
         optimiser.zero_grad(set_to_none=True)
         value = loss(network(images.to(memory_format=torch.channels_last_3d)), labels)

@@ -26,7 +26,7 @@ def _files(folder: Path) -> dict[str, tuple[int, int]]:
     """Files of a store with what changes when one is written again."""
     found = {}
     for path in folder.rglob("*"):
-        if path.is_file() and path.name != "lock":
+        if path.is_file() and path.name != ".lock":
             found[path.relative_to(folder).as_posix()] = (path.stat().st_ino, path.stat().st_mtime_ns)
     return found
 
@@ -155,7 +155,15 @@ def test_copies_of_cases_that_no_longer_belong_to_the_training_part_are_removed(
     assert (tmp_path / store.cases[1].folder).is_dir()  # the first run still uses them
     del store
     stored([ONE], tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "notes", "one"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "notes", "one"]
+
+
+@pytest.mark.parametrize("name", ["lock", "stored.json", "image.npy", "é" * 60, "a b"])
+def test_any_name_of_a_case_can_be_stored(tmp_path: Path, name: str) -> None:
+    for cases in ([ONE], [ONE, TWO._replace(name=name)]):
+        store = stored(cases, tmp_path)
+    assert store.names == ("one", name)
+    np.testing.assert_array_equal(store.arrays(1).label[1:7], TWO.label)
 
 
 def test_a_case_without_foreground_is_stored_and_unusable_cases_are_refused_by_name(tmp_path: Path) -> None:

@@ -374,7 +374,7 @@ class _Hold:
         """Remove copies that are not wanted, unless another run holds the store."""
         from minivess.foundation.files import exclusive
 
-        with exclusive(folder / "lock", "the preprocessed training cases"):  # one run at a time gives up its share
+        with exclusive(folder / ".lock", "the preprocessed training cases"):  # one run at a time gives up its share
             try:
                 fcntl.flock(self._number, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 for copy in [path for path in folder.glob("*/*") if path.is_dir()]:

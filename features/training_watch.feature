@@ -61,6 +61,19 @@ Feature: Watching, trying out and tracking training
     Given a release in which the record of a member is marked as a trial run
     Then both verifiers refuse it and name the record
 
+  @REQ-361
+  Scenario: A trial run needs no log
+    Given a sealed project without its log and its keys
+    When a trial run looks for its cases
+    Then they are the cases of the split
+    When its manifest is changed
+    Then the trial run refuses it
+
+  @REQ-361
+  Scenario: A new project has a workflow that tries the training out
+    When "minivess init device" is run
+    Then its workflow of continuous integration runs "minivess train --smoke"
+
   @REQ-361 @slow
   Scenario: A trial run needs no key and appends no entry
     Given a sealed project

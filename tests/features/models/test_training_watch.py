@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pytest_bdd import given, parsers, scenarios, then, when
 
@@ -31,6 +32,7 @@ from minivess.observability.lineage.facets import facets_of
 from minivess.observability.tracking.listeners import Listeners
 from minivess.observability.tracking.phase_spans import PhaseSpans, configured_exporter
 from minivess.observability.tracking.training_events import EventFile, EventListener
+from minivess.records.data.split import Part
 from minivess.records.log.entry import Context
 from minivess.records.log.payloads.by_action import check_payload
 from minivess.records.log.payloads.models import Training
@@ -40,7 +42,9 @@ from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_event import EVENTS, Phase, TrainingEvent
 from minivess.records.models.training_run import Beat, CaseFigures, Circumstances, RunPart, ValidationPoint
 from minivess.workflows.models import ensembles, training
+from minivess.workflows.models.trial import inputs_of
 from minivess.workflows.models.watching import training_job
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from tests.support import projects
 from tests.support.beats import beat
@@ -646,3 +650,50 @@ def _(card: str) -> None:
     row = next(line for line in card.splitlines() if '<th scope="row">Dice' in line and "validation" in line)
     assert "Over the seeds of 2 members the Dice of the validation in training was 0.800 to 0.860" in row
     assert card.count("Over the seeds of") == 1
+
+
+@given("a sealed project without its log and its keys", target_fixture="workspace")
+def _(sealed_project: projects.ProjectFolder, tmp_path: Path) -> Workspace:
+    copy = sealed_project.copy_to(tmp_path / "project").workspace
+    shutil.rmtree(copy.evidence)
+    shutil.rmtree(copy.keystore)
+    return copy
+
+
+@when("a trial run looks for its cases", target_fixture="inputs")
+def _(workspace: Workspace) -> BoundInputs:
+    return inputs_of(workspace)
+
+
+@then("they are the cases of the split")
+def _(inputs: BoundInputs, sealed_project: projects.ProjectFolder) -> None:
+    with sealed_project.services() as services:
+        logged = BoundInputs.of(services)
+    assert (inputs.manifest, inputs.split, inputs.task) == (logged.manifest, logged.split, logged.task)
+    assert [case.record.id for case in inputs.cases(Part.TRAIN)] == list(logged.split.train)
+
+
+@when("its manifest is changed")
+def _(workspace: Workspace) -> None:
+    path = workspace.root / "data/manifest.json"
+    path.write_text(
+        path.read_text(encoding="utf-8").replace('"unit":"um"', '"unit":"px"').replace('"unit": "um"', '"unit": "px"'),
+        encoding="utf-8",
+    )
+
+
+@then("the trial run refuses it")
+def _(workspace: Workspace) -> None:
+    with pytest.raises(VerificationError, match="does not match its cases"):
+        _ = inputs_of(workspace).manifest
+
+
+@when('"minivess init device" is run')
+def _(tmp_path: Path) -> None:
+    assert run_here("init", "device", folder=tmp_path).code == 0
+
+
+@then('its workflow of continuous integration runs "minivess train --smoke"')
+def _(tmp_path: Path) -> None:
+    workflow = yaml.safe_load((tmp_path / "device/.github/workflows/training.yml").read_text(encoding="utf-8"))
+    assert [step.get("run") for step in workflow["jobs"]["smoke"]["steps"]][-1] == "minivess train --smoke"

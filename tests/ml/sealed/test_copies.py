@@ -91,10 +91,11 @@ def test_copies_are_found_under_other_names_packed_and_linked(sealed: Sealed) ->
 
 
 @pytest.mark.verifies("REQ-356", "RC-148")
-def test_preprocessed_copies_of_sealed_cases_are_found_where_training_keeps_copies(sealed: Sealed) -> None:
+@pytest.mark.parametrize("kept", ["cases", "smoke/cases"])
+def test_preprocessed_copies_of_sealed_cases_are_found_where_training_keeps_copies(sealed: Sealed, kept: str) -> None:
     for name in ("image.npy", "label.npy", "places.npy", "stored.json"):
         for case in (sealed.case, "case-of-training"):
-            sealed.hide(f"models/cases/{case}/0123/{name}").write_bytes(b"other voxels")
+            sealed.hide(f"models/{kept}/{case}/0123/{name}").write_bytes(b"other voxels")
     assert sealed.found() == [("image.npy", "", False), ("label.npy", "", False), ("places.npy", "", False)]
 
 

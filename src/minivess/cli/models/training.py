@@ -58,11 +58,9 @@ def _train(project: Path, actor: str | None, *, elsewhere: bool, as_json: bool) 
 @implements("REQ-361")
 def _try_out(project: Path, *, as_json: bool) -> list[RunRecord]:
     from minivess.cli.models.training_line import hear_training
-    from minivess.cli.session import reader_of
     from minivess.workflows.models.trial import try_out
 
-    with reader_of(project) as reader:
-        made = try_out(reader, hear=hear_training(as_json=as_json))
+    made = try_out(Workspace.find(project), hear=hear_training(as_json=as_json))
     say("training works here; this trial run is no member, and is never released")
     return [made]
 

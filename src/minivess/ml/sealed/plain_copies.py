@@ -183,11 +183,12 @@ def _named_places(file: Path) -> list[str]:
 
 @implements("REQ-356")
 def _case_folder(path: Path) -> str:
-    """The case whose file this is by its place: `prepared/<case>/…`, or `models/cases/<case>/<key>/…`; else nothing."""
+    """The case whose file this is by its place: `prepared/<case>/…`, or `<case>/<key>/…` in `models/cases` or in
+    `models/smoke/cases`; else nothing."""
     case, above, place, top = ([one.name for one in path.parents] + [""] * 4)[:4]
     if above == "prepared":
         return case
-    return above if (top, place) == ("models", "cases") else ""
+    return above if place == "cases" and top in {"models", "smoke"} else ""
 
 
 def _wanted(manifest: SealManifest, dataset: DatasetManifest) -> _Wanted:

@@ -21,41 +21,45 @@ Hear = Callable[[TrainingEvent], None]
 
 
 @implements("REQ-359", "REQ-362")
-def listeners_of(
-    services: WorkspaceReader, folder: Path, *, data: TrainedOn | None = None, hear: Hear | None = None
-) -> RunListener:
+def listeners_of(folder: Path, *, hear: Hear | None = None, tracker: RunListener | None = None) -> RunListener:
     """The listeners of the run of one member.
 
     Args:
-        services: the workspace.
         folder: of the member, for its file of events.
-        data: what it is trained on; None: a trial run, which MLflow does not hear of.
         hear: shows the events to a person.
+        tracker: gives the run its id; None: a trial run, which is not tracked.
     """
     from minivess.observability.tracking.listeners import Listeners
-    from minivess.observability.tracking.machine_use import MachineUse
-    from minivess.observability.tracking.mlflow_listener import MlflowListener
     from minivess.observability.tracking.phase_spans import PhaseSpans, configured_exporter
     from minivess.observability.tracking.training_events import EventFile, EventListener
 
     sinks: list[Hear] = [EventFile(folder), *([] if hear is None else [hear])]
-    listeners: list[RunListener] = [EventListener(sinks)]
     exporter = configured_exporter()
-    if exporter is not None:
-        listeners.append(PhaseSpans(exporter))
-    if data is not None:
-        workspace, project = Workspace(services.workspace), services.project
-        tracker = MlflowListener(
-            services.settings.mlflow_uri,
-            experiment=project.device.name,
-            artifacts=workspace.evidence / "mlflow",
-            tags=_circumstances(services),
-            data=data,
-            files=[workspace.project_file],
-            machine=MachineUse(),
-        )
-        listeners.insert(0, tracker)
-    return Listeners(listeners)
+    spans = [] if exporter is None else [PhaseSpans(exporter)]
+    return Listeners([*([] if tracker is None else [tracker]), EventListener(sinks), *spans])
+
+
+@implements("REQ-362")
+def tracker_of(services: WorkspaceReader, data: TrainedOn) -> RunListener:
+    """The MLflow listener of a project.
+
+    Args:
+        services: the workspace.
+        data: what its runs are trained on.
+    """
+    from minivess.observability.tracking.machine_use import MachineUse
+    from minivess.observability.tracking.mlflow_listener import MlflowListener
+
+    workspace = Workspace(services.workspace)
+    return MlflowListener(
+        services.settings.mlflow_uri,
+        experiment=services.project.device.name,
+        artifacts=workspace.evidence / "mlflow",
+        tags=_circumstances(services),
+        data=data,
+        files=[workspace.project_file],
+        machine=MachineUse(),
+    )
 
 
 @implements("REQ-362")

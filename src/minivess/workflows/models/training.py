@@ -17,13 +17,13 @@ from minivess.records.device.workspace_files import SPLIT
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.models import Training
 from minivess.records.models.model import RunRecord
-from minivess.workflows.models.listening import Hear, listeners_of, steps_of
+from minivess.workflows.models.listening import Hear, listeners_of, steps_of, tracker_of
 from minivess.workflows.models.starts import images_of, load_start, start_input
 from minivess.workflows.models.watching import training_job
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import Services, WorkspaceReader
+from minivess.workflows.session.services import Services
 
 if TYPE_CHECKING:
     from minivess.ml.training.validation import ValidationCases
@@ -62,7 +62,7 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, hear: Hear) -
     from minivess.ml.training.runs import CURVES, LAST, RUN, WEIGHTS, completed_run
     from minivess.ml.training.validation import Validator
 
-    held_out = held_out_of(services, inputs)
+    held_out = held_out_of(inputs, project.training.validation.share)
     part = inputs.split.part(Part.TRAIN)
     learned, validated = (
         RecordedCases(workspace.prepared, tuple(map(inputs.case_record, names)))
@@ -131,7 +131,7 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, hear: Hear) -
                 images=images_of(inputs, Part.TRAIN),
                 elsewhere=elsewhere,
                 entry=record.started,
-                listener=listeners_of(services, folder, data=data, hear=hear),
+                listener=listeners_of(folder, hear=hear, tracker=tracker_of(services, data)),
             )
             record.context(model=run.weights, device=run.device, mlflow_run=run.mlflow_run)
             for name in (WEIGHTS, RUN, CURVES, *([] if run.last is None else [LAST])):
@@ -142,10 +142,10 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, hear: Hear) -
 
 
 @implements("REQ-371")
-def held_out_of(services: WorkspaceReader, inputs: BoundInputs) -> ValidationCases:
+def held_out_of(inputs: BoundInputs, share: float) -> ValidationCases:
     """The cases of the training part that are validated on, the same for each member."""
     from minivess.ml.training.validation import validation_cases
 
     groups = groups_of(inputs.manifest, inputs.split)
     own = {name: groups[name] for name in inputs.split.part(Part.TRAIN)}
-    return validation_cases(own, services.project.training.validation.share, seed=inputs.split.seed)
+    return validation_cases(own, share, seed=inputs.split.seed)

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import math
 import shutil
+from functools import cached_property
 
-from minivess.foundation.errors import UsageError
+from minivess.foundation.errors import UsageError, VerificationError
+from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
+from minivess.foundation.names.sqlite_urls import sqlite_file
 from minivess.foundation.paths import Workspace
+from minivess.foundation.reading.json_records import RECORD_LIMIT
+from minivess.foundation.settings import load_settings
+from minivess.ml.cases.manifests import root_of
 from minivess.ml.preprocessing.preprocessor import fit_preprocessing
+from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.split import Part
+from minivess.records.device.workspace_files import MANIFEST
 from minivess.records.models.model import RunRecord
 from minivess.records.models.training import TrainingSpec
 from minivess.workflows.models.listening import Hear, listeners_of
 from minivess.workflows.models.training import held_out_of
 from minivess.workflows.session.bound_inputs import BoundInputs
-from minivess.workflows.session.services import WorkspaceReader
+from minivess.workflows.session.project_file import load_project
+from minivess.workflows.session.services import open_reader
 
 FOLDER = "smoke"
 """Below `models`."""
@@ -41,9 +50,50 @@ def trial_of(training: TrainingSpec) -> TrainingSpec:
     return training.model_copy(update={**changed, "warm_up": min(training.warm_up, steps - 1)})
 
 
+class FilesWithoutLog(BoundInputs):
+    """Manifest and split of a project as they are. Cases are compared with the manifest, and the split with it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        super().__init__(workspace, ())
+
+    def read(self, name: str) -> bytes:
+        """The bytes of a file."""
+        path = self._workspace.root / name
+        if not path.is_file():
+            raise UsageError(f"{name} is not there", hint="split the cases first, or fetch it with git and `dvc pull`")
+        return read_limited(path, limit=RECORD_LIMIT)
+
+    @cached_property
+    def manifest(self) -> DatasetManifest:
+        """The ingested cases."""
+        made = self.record(MANIFEST, DatasetManifest)
+        if made.root != root_of(made):
+            raise VerificationError(f"the root digest in {MANIFEST} does not match its cases", hint="restore it")
+        return made
+
+
+@implements("REQ-361")
+def inputs_of(workspace: Workspace) -> BoundInputs:
+    """The files of a project, compared with its log; where the log is not, as on machines of continuous integration, as they are.
+
+    Raises:
+        VerificationError: the log has an entry that does not hold.
+        CouldNotCheckError: the log is out of reach.
+    """
+    database = sqlite_file(load_settings(workspace.root).database_url)
+    if database is not None and not database.exists():
+        return FilesWithoutLog(workspace)
+    with open_reader(workspace.root) as reader:
+        return BoundInputs.of(reader)
+
+
 @implements("REQ-361", "RC-149")
-def try_out(services: WorkspaceReader, *, hear: Hear | None = None) -> RunRecord:
+def try_out(workspace: Workspace, *, hear: Hear | None = None) -> RunRecord:
     """Read cases, train, validate, save and load, in the folder `models/smoke`; what was there is replaced.
+
+    Args:
+        workspace: the project; it needs no log.
+        hear: shows the events of the run to a person.
 
     Raises:
         UsageError: the cases are not prepared or not split yet, or the patch does not fit the network.
@@ -51,8 +101,8 @@ def try_out(services: WorkspaceReader, *, hear: Hear | None = None) -> RunRecord
         RefusedError: the loss became NaN or infinite.
         CouldNotCheckError: the memory or the disk is full.
     """
-    inputs, project = BoundInputs.of(services), services.project
-    task, workspace = inputs.task, Workspace(services.workspace)
+    project, inputs = load_project(workspace.root), inputs_of(workspace)
+    task = inputs.task
     from minivess.ml.models.registry import adapter_of, build_network
     from minivess.ml.sampling.case_store import store_cases
     from minivess.ml.sampling.recorded_cases import RecordedCases
@@ -60,7 +110,7 @@ def try_out(services: WorkspaceReader, *, hear: Hear | None = None) -> RunRecord
     from minivess.ml.training.runs import WEIGHTS
     from minivess.ml.training.validation import Validator
 
-    held_out = held_out_of(services, inputs)
+    held_out = held_out_of(inputs, project.training.validation.share)
     part = inputs.split.part(Part.TRAIN)
     learned, validated = (
         RecordedCases(workspace.prepared, tuple(map(inputs.case_record, names[:most])))
@@ -81,19 +131,23 @@ def try_out(services: WorkspaceReader, *, hear: Hear | None = None) -> RunRecord
     if validated.records:
         names = tuple(record.id for record in validated.records)
         validator = Validator(validated, names, project.model, task, preprocessing)
-    run = train_member(
-        store_cases(learned(), folder / "cases", patch=project.model.patch, task=task, preprocessing=preprocessing),
-        project.model,
-        training,
-        seed=training.members[0],
-        out=folder,
-        task=task,
-        preprocessing=preprocessing,
-        validator=validator,
-        note=held_out.note,
-        smoke=True,
-        listener=listeners_of(services, folder, hear=hear),
-    )
+    copies = folder / "cases"
+    try:
+        run = train_member(
+            store_cases(learned(), copies, patch=project.model.patch, task=task, preprocessing=preprocessing),
+            project.model,
+            training,
+            seed=training.members[0],
+            out=folder,
+            task=task,
+            preprocessing=preprocessing,
+            validator=validator,
+            note=held_out.note,
+            smoke=True,
+            listener=listeners_of(folder, hear=hear),
+        )
+    finally:
+        shutil.rmtree(copies, ignore_errors=True)
     network = build_network(project.model, task, seed=run.seed)
     adapter_of(project.model.architecture).load(network, folder / WEIGHTS, expected=run.weights)
     return run

@@ -325,12 +325,16 @@ def test_a_smooth_field_is_smooth_bounded_and_never_folds() -> None:
         assert (np.diff(field) > -1).all()
 
 
-def test_constant_control_points_make_a_constant_field() -> None:
-    class Constant:
-        def uniform(self, low: float, high: float, shape: list[int]) -> np.ndarray:
-            return np.full(shape, high)
+def test_control_points_on_a_line_make_a_line() -> None:
+    """Cubic B-splines reproduce a line: at a place in cells from the first face, one more, as one point lies before it."""
 
-    np.testing.assert_allclose(smooth_field(Constant(), (7, 9), (2, 3), 2.0), 2.0, rtol=1e-6)
+    class Line:
+        def uniform(self, low: float, high: float, shape: list[int]) -> np.ndarray:
+            return np.arange(shape[1], dtype=float) * np.ones(shape)
+
+    field = smooth_field(Line(), (7, 9), (2, 3), 1.0)
+    expected = (np.arange(9) + 0.5) * 3 / 9 + 1
+    np.testing.assert_allclose(field, np.broadcast_to(expected, (7, 9)), rtol=1e-5)
 
 
 @pytest.mark.verifies("REQ-354")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from minivess.ml.augmentation.patches import Augmentation
+from minivess.foundation.errors import RefusedError
+from minivess.ml.augmentation.patches import Augmentation, Patches
+from minivess.ml.augmentation.registry import NamedChange, augmenter_of
 from minivess.ml.sampling.case_store import TrainingCase
+from minivess.ml.sampling.patches import PatchSource
+from minivess.records.models import training
 from tests.support.patch_sources import FLIPS, source_of
 
 pytestmark = pytest.mark.verifies("SU-31")
@@ -47,3 +52,15 @@ def test_a_source_applies_its_augmentations_and_no_others(tmp_path: Path) -> Non
     assert (plain[:, 0, 0, 0, 0] == 1).all()
     inverted = source_of(cases, (8, 8, 8), tmp_path, augmentation=[lambda rng, patches: (patches[0], 1 - patches[1])])
     np.testing.assert_array_equal(inverted.batch(1, 0, 8)[1], 1 - plain)
+
+
+def test_a_change_that_fails_is_named_with_its_step_and_case(tmp_path: Path) -> None:
+    def broken(rng: np.random.Generator, patches: Patches) -> Patches:
+        raise ValueError("no such range")
+
+    label = np.ones((8, 8, 8), np.uint8)
+    store = source_of([TrainingCase(label * 5.0, label, name="liver-3")], (8, 8, 8), tmp_path).store
+    plain = augmenter_of(training.Augmentation(strength="none"), (8, 8, 8))
+    source = PatchSource(store, seed=0, augmentation=replace(plain, changes=(NamedChange("noise", broken),)))
+    with pytest.raises(RefusedError, match="step 7, case liver-3: noise: ValueError: no such range"):
+        source.batch(7, 0, 1)

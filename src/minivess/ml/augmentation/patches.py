@@ -21,3 +21,7 @@ Augmentation = Callable[[np.random.Generator, Patches], Patches]
 
 IntensityChange = Callable[[np.random.Generator, Image, float, float], Image]
 """Draws from a range (low, high) and gives another image of the same shape. The given array stays as it is."""
+
+
+class FailedChangeError(Exception):
+    """A change failed on a patch. The message has the name of the change and what it raised."""

@@ -17,7 +17,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.augmentation.flips import flip
 from minivess.ml.augmentation.frame import Frame
 from minivess.ml.augmentation.intensities import bias_field, brightness, contrast, gamma, histogram_shift
-from minivess.ml.augmentation.patches import Augmentation, Image, IntensityChange, Label, Patches
+from minivess.ml.augmentation.patches import Augmentation, FailedChangeError, Image, IntensityChange, Label, Patches
 from minivess.ml.augmentation.quarter_turns import quarter_turns
 from minivess.ml.augmentation.sharpness import blur, low_resolution, noise
 from minivess.ml.augmentation.spatial import SpatialChange
@@ -79,10 +79,20 @@ class Augmenter:
             image: of the whole case, (channels, *grid). It may be read-only and memory-mapped.
             label: of the whole case, (*grid), indices of classes.
             start: first voxel of the patch along each axis.
+
+        Raises:
+            FailedChangeError: a change failed.
+            MemoryError: the memory does not suffice.
         """
-        patches = self.spatial(rng, image, label, start)
-        for _, change in self.changes:
-            patches = change(rng, patches)
+        name = " or ".join(SPATIAL)
+        try:
+            patches = self.spatial(rng, image, label, start)
+            for name, change in self.changes:  # noqa: B007 - read where one fails
+                patches = change(rng, patches)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise FailedChangeError(f"{name}: {type(error).__name__}: {error}") from error
         return np.ascontiguousarray(patches[0], np.float32), np.ascontiguousarray(patches[1])
 
     @property

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.implements import implements
-from minivess.ml.augmentation.patches import Augmentation, Patches
+from minivess.ml.augmentation.patches import Augmentation, FailedChangeError, Patches
 from minivess.ml.sampling.case_store import CaseStore, StoredArrays
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
@@ -126,8 +126,9 @@ class PatchSource:
                 f"the memory does not suffice to augment a patch: {where}", hint="lower training.batch or model.patch"
             ) from None
         except Exception as error:  # a change from outside may raise anything
+            found = str(error) if isinstance(error, FailedChangeError) else f"{type(error).__name__}: {error}"
             raise RefusedError(
-                f"augmentation failed: {where}: {type(error).__name__}: {error}",
+                f"augmentation failed: {where}: {found}",
                 hint="correct the case, or name the change in training.augmentation.without",
             ) from error
         if (image.shape, label.shape) != ((self.store.channels, *patch), patch):

@@ -34,6 +34,12 @@ Feature: Devices, processes and failures of training
       | 1    | gpu    | 1         | there is no device 'gpu'                           | cpu                                   |
       | 1    | cpu    | 0         | --devices 0 is no number of devices                | state 1 or more                       |
 
+  @REQ-364 @slow
+  Scenario: "minivess train" refuses a device before it opens the log
+    Given a project of which nothing was trained
+    When "minivess train --device cuda:99 --devices 1" is run
+    Then it ends with 2, names the GPU and a hint, and the log is as it was
+
   @REQ-364
   Scenario Outline: A precision that the device does not compute in is refused
     Given a machine with <gpus> GPUs, which compute in fp16 and not in bf16

@@ -17,6 +17,7 @@ from minivess.foundation.errors import InputError
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
 from minivess.ml.training.execution.devices import choose_device
 from minivess.ml.training.execution.places import Place
+from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.networks.unet import UNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
@@ -63,18 +64,24 @@ class Wait:
         time.sleep(600)
 
 
-def fitting(folder: Path, training: TrainingSpec, *, processes: int = 1) -> Fitting:
-    """The training of two convolutions on one small case, in as many processes. MONAI is not imported."""
+def fitting(
+    folder: Path, training: TrainingSpec, *, processes: int = 1, spec: NetworkSpec | None = None, goes_on: bool = False
+) -> Fitting:
+    """A training on one small case, in as many processes: of two convolutions, for which MONAI is not imported, or of a network.
+
+    It writes a checkpoint after each step.
+    """
     import torch
 
+    from minivess.ml.models.registry import build_network
     from minivess.ml.training.loop import Job
     from minivess.ml.training.member import Fitting
 
     rng = np.random.default_rng(0)
     label = (rng.random((6, 20, 20)) < 0.2).astype(np.uint8)
     case = TrainingCase((label * 5 + rng.random(label.shape)).astype(np.float32), label, name="case-1")
-    spec, task = UNetSpec(levels=2, patch=(4, 12, 12)), ONE_CLASS_OF_VOLUMES
-    store = store_cases([case], folder, patch=spec.patch, task=task, preprocessing=Preprocessing.of(task))
+    wanted, task = spec or UNetSpec(levels=2, patch=(4, 12, 12)), ONE_CLASS_OF_VOLUMES
+    store = store_cases([case], folder, patch=wanted.patch, task=task, preprocessing=Preprocessing.of(task))
     torch.manual_seed(1)
     network = torch.nn.Sequential(
         torch.nn.Conv3d(1, 4, 3, padding=1),
@@ -82,8 +89,10 @@ def fitting(folder: Path, training: TrainingSpec, *, processes: int = 1) -> Fitt
         torch.nn.Tanh(),
         torch.nn.Conv3d(4, 1, 3, padding=1),
     )
-    job = Job(spec, task, Preprocessing.of(task), training, seed=3, store=store, folder=folder)
-    return Fitting(job, network, choose_device("cpu", processes=processes), goes_on=False, elsewhere=False)
+    if spec is not None:
+        network = build_network(spec, task, seed=3)
+    job = Job(wanted, task, Preprocessing.of(task), training, seed=3, store=store, folder=folder, checkpoint_every=1)
+    return Fitting(job, network, choose_device("cpu", processes=processes), goes_on=goes_on, elsewhere=False)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import CannotWriteError, MinivessError
 from minivess.foundation.files import write_atomic
 from minivess.ml.planning.memory import stated_memory
@@ -28,6 +29,7 @@ from minivess.records.models.training_run import Beat
 from minivess.workflows.data.capabilities import capability_findings
 from minivess.workflows.session.project_file import load_project
 from tests.support import projects, training_jobs
+from tests.support.command_line import run_here
 from tests.support.lazy_modules import lazily
 from tests.support.specifications import read_specification
 
@@ -97,6 +99,29 @@ def _ask_for(story: Story, stated: str, count: int, monkeypatch: pytest.MonkeyPa
 def _ask_for_precision(story: Story, precision: Any, device: str) -> None:
     machine = story.parts["machine"]
     story.ask(check_precision, choose_device(device, at_hand=machine), precision, at_hand=machine)
+
+
+@given("a project of which nothing was trained")
+def _untrained(story: Story, started_project: projects.ProjectFolder) -> None:
+    story.parts["root"] = started_project.workspace.root
+    story.parts["files"] = _digests(story.parts["root"])
+
+
+def _digests(root: Path) -> dict[str, str]:
+    return {str(path): digest_file(path) for path in root.rglob("*") if path.is_file()}
+
+
+@when(parsers.parse('"minivess {arguments}" is run'))
+def _run(story: Story, arguments: str) -> None:
+    story.found = run_here(*arguments.split(), folder=story.parts["root"])
+
+
+@then("it ends with 2, names the GPU and a hint, and the log is as it was")
+def _nothing_done(story: Story) -> None:
+    assert story.found.code == 2
+    assert "GPU" in story.found.err.partition("hint: ")[0]
+    assert "hint: " in story.found.err
+    assert _digests(story.parts["root"]) == story.parts["files"]
 
 
 @then(parsers.parse('training says "{sentence}"'))

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,6 +126,42 @@ def test_a_network_whose_loss_is_no_number_names_the_cases_and_leaves_no_hooks(t
         fitting.network[0].weight.fill_(float("nan"))
     with pytest.raises(RefusedError, match=r"the loss is nan \(seed 3, step 1 .*, patches of case-1\)"):
         processes.together(fitting, fitting.choice, heard=lambda beat: None)
+
+
+@pytest.mark.verifies("REQ-364")
+def test_bf16_trains_in_bf16_and_keeps_weights_in_fp32(tmp_path: Path) -> None:
+    losses: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    for precision, heard in losses.items():
+        stated = {"steps": 3, "memory_format": "contiguous", "precision": precision}
+        fitting = training_jobs.fitting(tmp_path / precision, TrainingSpec.model_validate(stated))
+        fitted = processes.together(fitting, fitting.choice, heard=lambda beat, heard=heard: heard.append(beat.loss))
+        assert {tensor.dtype for tensor in fitted.last.values()} == {torch.float32}
+    assert losses["fp32"] == pytest.approx(losses["bf16"], rel=0.02)
+    assert losses["fp32"] != losses["bf16"]
+
+
+@pytest.mark.verifies("REQ-367", "REQ-370")
+def test_a_deeply_supervised_run_goes_on_with_its_heads_and_leaves_the_network_alone(tmp_path: Path) -> None:
+    spec = read_specification({"architecture": "dynunet", "filters": 2, "patch": (8, 16, 16)})
+    training = TrainingSpec(steps=4, deep_supervision=True, checkpointing=True, memory_format="contiguous")
+
+    def fit(folder: str, *, broken_at: int | None = None, goes_on: bool = False) -> Any:
+        fitting = training_jobs.fitting(tmp_path / folder, training, spec=spec, goes_on=goes_on)
+        (tmp_path / folder).mkdir(exist_ok=True)
+
+        def hear(beat: Beat) -> None:
+            if beat.step == broken_at:
+                raise InterruptedError
+
+        return processes.together(fitting, fitting.choice, heard=hear)
+
+    whole = fit("whole")
+    with pytest.raises(InterruptedError):
+        fit("broken", broken_at=3)
+    resumed = fit("broken", goes_on=True)
+    assert [part.first_step for part in resumed.parts] == [1, 3]
+    assert list(resumed.last) == list(registry.build_network(spec, seed=3).state_dict())
+    assert all(torch.equal(value, resumed.last[name]) for name, value in whole.last.items())
 
 
 @pytest.mark.verifies("REQ-365", "REQ-370")

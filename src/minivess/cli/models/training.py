@@ -23,6 +23,8 @@ from minivess.records.people.roles import Role
 @click.option(
     "--smoke", is_flag=True, help="Try the training out on 16 patches. No key is needed, nothing is recorded."
 )
+@click.option("--device", default="auto", show_default=True, help="Where to train: auto, cpu, cuda, cuda:N or mps.")
+@click.option("--devices", default=1, show_default=True, help="How many devices train together, with a process each.")
 @click.option(
     "--elsewhere",
     is_flag=True,
@@ -30,7 +32,17 @@ from minivess.records.people.roles import Role
 )
 @json_option
 @click.pass_obj
-def train(project: Path, *, actor: str | None, watch: bool, smoke: bool, elsewhere: bool, as_json: bool) -> None:
+def train(
+    project: Path,
+    *,
+    actor: str | None,
+    watch: bool,
+    smoke: bool,
+    device: str,
+    devices: int,
+    elsewhere: bool,
+    as_json: bool,
+) -> None:
     """Train every member that the project names.
 
     Finished members are kept, and a run that was killed goes on. The progress is on stderr, with --json as one JSON object a
@@ -43,16 +55,22 @@ def train(project: Path, *, actor: str | None, watch: bool, smoke: bool, elsewhe
     elif smoke:
         _show(_try_out(project, as_json=as_json), as_json=as_json)
     else:
-        _show(_train(project, actor, elsewhere=elsewhere, as_json=as_json), as_json=as_json)
+        _train(project, actor, device=(device, devices), elsewhere=elsewhere, as_json=as_json)
 
 
-def _train(project: Path, actor: str | None, *, elsewhere: bool, as_json: bool) -> list[RunRecord]:
+def _train(project: Path, actor: str | None, *, device: tuple[str, int], elsewhere: bool, as_json: bool) -> None:
     from minivess.cli.models.training_line import hear_training
     from minivess.workflows.models import training
 
-    with services_of(project) as services:
-        signer = signer_of(services, actor, Role.DEVELOPER)
-        return training.train(services, signer, elsewhere=elsewhere, hear=hear_training(as_json=as_json))
+    with training.devices_of(*device) as choice:
+        if choice is None:  # this process has followed the one that reports
+            return
+        say(choice.sentence)
+        with services_of(project) as services:
+            signer = signer_of(services, actor, Role.DEVELOPER)
+            hear = hear_training(as_json=as_json)
+            trained = training.train(services, signer, elsewhere=elsewhere, choice=choice, hear=hear)
+    _show(trained, as_json=as_json)
 
 
 @implements("REQ-361")

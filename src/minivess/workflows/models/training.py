@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from minivess.compliance.identity.signer import Signer
@@ -10,6 +12,9 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.preprocessing.preprocessor import fit_preprocessing
+from minivess.ml.training.execution.devices import DeviceChoice, check_precision, choose_device
+from minivess.ml.training.execution.places import ALONE, check_shares, torchrun_place
+from minivess.ml.training.execution.processes import follow, leading
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.data.version import TrainedOn
@@ -29,9 +34,38 @@ if TYPE_CHECKING:
     from minivess.ml.training.validation import ValidationCases
 
 
+@implements("REQ-364", "REQ-365")
+@contextmanager
+def devices_of(stated: str, count: int) -> Iterator[DeviceChoice | None]:
+    """The devices that train inside; None in a process that torchrun started to follow process 0, after it has.
+
+    Args:
+        stated: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        count: devices that train together, with one process each.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    place = torchrun_place() or ALONE
+    choice = choose_device(stated, processes=count, place=place)
+    if place.writes:
+        with leading(choice):
+            yield choice
+    else:
+        follow(choice)
+        yield None
+
+
 @implements("REQ-017", "REQ-180")
 @follows("train")
-def train(services: Services, signer: Signer, *, elsewhere: bool = False, hear: Hear | None = None) -> list[RunRecord]:
+def train(
+    services: Services,
+    signer: Signer,
+    *,
+    elsewhere: bool = False,
+    choice: DeviceChoice | None = None,
+    hear: Hear | None = None,
+) -> list[RunRecord]:
     """Train every member; each is one recorded action, one MLflow run and one folder under models/members.
 
     A member that was trained before in exactly this way, and whose training is in the log, is kept. One whose training was
@@ -41,19 +75,30 @@ def train(services: Services, signer: Signer, *, elsewhere: bool = False, hear: 
         services: the workspace.
         signer: whoever trains.
         elsewhere: whether a run may go on that began on another device or with another number of threads.
+        choice: the devices; by default those of `auto`.
         hear: shows the events of the runs to a person; by default the progress of the services shows the steps.
 
     Raises:
+        UsageError: the devices do not compute in the precision of the training, or cannot share its steps.
         RefusedError: another process trains this project.
     """
     with training_job(Workspace(services.workspace)):
-        return _train(services, signer, elsewhere=elsewhere, hear=hear or steps_of(services.progress))
+        return _train(
+            services,
+            signer,
+            elsewhere=elsewhere,
+            choice=choice or choose_device(),
+            hear=hear or steps_of(services.progress),
+        )
 
 
-def _train(services: Services, signer: Signer, *, elsewhere: bool, hear: Hear) -> list[RunRecord]:
+def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: DeviceChoice, hear: Hear) -> list[RunRecord]:
     workspace, project = Workspace(services.workspace), services.project
     inputs = BoundInputs.of(services)
     with refused_on_record(services, "training", signer):
+        check_precision(choice, project.training.precision)
+        together = (torchrun_place() or choice).processes
+        check_shares(together, batch=project.training.batch, accumulate=project.training.accumulate)
         version, task = inputs.version, inputs.task
         start = load_start(services, inputs)
     from minivess.ml.sampling.case_store import store_cases
@@ -130,6 +175,7 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, hear: Hear) -
                 start=start,
                 images=images_of(inputs, Part.TRAIN),
                 elsewhere=elsewhere,
+                choice=choice,
                 entry=record.started,
                 listener=listeners_of(folder, hear=hear, tracker=tracker_of(services, data)),
             )

@@ -42,6 +42,11 @@ class Place:
         return self.rank == 0
 
     @property
+    def processes(self) -> int:
+        """All that train together."""
+        return self.world
+
+    @property
     def nodes(self) -> int:
         """Machines that take part; each has as many processes."""
         return self.world // self.local_world

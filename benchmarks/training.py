@@ -18,7 +18,7 @@ import sys
 
 PARTS = {
     "augmentation": "training_augmentation",
-    "rare-objects": "rare_objects",
+    "rare-objects": "training_rare_objects",
     "speed": "training_speed",
     "memory": "training_memory",
     "first-step": "training_first_step",
@@ -31,16 +31,11 @@ def main() -> int:
     """Run the parts named, or all; 1 when a figure falls short."""
     parser = argparse.ArgumentParser(description="Measure training.")
     parser.add_argument("parts", nargs="*", help=f"of {', '.join(PARTS)}; all when none is named")
-    parser.add_argument("--seeds", nargs="+", type=int, help="of what is trained; by default three")
-    given = parser.parse_args()
-    chosen = given.parts or list(PARTS)
+    chosen = parser.parse_args().parts or list(PARTS)
     if strange := set(chosen) - set(PARTS):
         parser.error(f"no part is called {min(strange)}")
     os.environ.update(dict.fromkeys(THREADS, "1"))
-    if given.seeds is not None and chosen != ["rare-objects"]:
-        parser.error("--seeds belongs to rare-objects alone")
-    seeds = {} if given.seeds is None else {"seeds": tuple(given.seeds)}
-    return max(int(importlib.import_module(PARTS[name]).measure(**seeds) or 0) for name in chosen)
+    return max(int(importlib.import_module(PARTS[name]).measure() or 0) for name in chosen)
 
 
 if __name__ == "__main__":

@@ -2,16 +2,12 @@
 
 A volume of 48 x 96 x 96 voxels has three balls of about 30 voxels, three bright tubes that no threshold tells from the balls,
 and noise. An object is hit when the mask has a voxel of it. A piece of the mask that hits none is a false object.
-
-    uv run python benchmarks/training_rare_objects.py 0    (one seed)
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,6 +121,7 @@ def measure(seeds: tuple[int, ...] = SEEDS) -> int:
     import torch
 
     torch.set_num_threads(1)
+    failed = False
     for seed in seeds:
         cases = [volume(seed, number) for number in range(TRAINING_VOLUMES)]
         others = [volume(seed, TRAINING_VOLUMES + number) for number in range(OTHER_VOLUMES)]
@@ -152,7 +149,3 @@ def _dice(mask: NDArray[np.bool_], truth: NDArray[np.generic]) -> float:
 
 def _added(counts: list[Found]) -> Found:
     return Found(*(sum(column) for column in zip(*counts, strict=True)))
-
-
-if __name__ == "__main__":
-    measure([int(seed) for seed in sys.argv[1:]] or SEEDS)

@@ -2,10 +2,13 @@
 
 A volume of 48 x 96 x 96 voxels has three balls of about 30 voxels, three bright tubes that no threshold tells from the balls,
 and noise. An object is hit when the mask has a voxel of it. A piece of the mask that hits none is a false object.
+
+    uv run python benchmarks/training_rare_objects.py 0    (one seed)
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -149,3 +152,7 @@ def _dice(mask: NDArray[np.bool_], truth: NDArray[np.generic]) -> float:
 
 def _added(counts: list[Found]) -> Found:
     return Found(*(sum(column) for column in zip(*counts, strict=True)))
+
+
+if __name__ == "__main__":
+    sys.exit(measure(tuple(map(int, sys.argv[1:])) or SEEDS))

@@ -134,7 +134,9 @@ def test_bf16_trains_in_bf16_and_keeps_weights_in_fp32(tmp_path: Path) -> None:
     for precision, heard in losses.items():
         stated = {"steps": 3, "memory_format": "contiguous", "precision": precision}
         fitting = training_jobs.fitting(tmp_path / precision, TrainingSpec.model_validate(stated))
-        fitted = processes.together(fitting, fitting.choice, heard=lambda beat, heard=heard: heard.append(beat.loss))
+        events: list[Beat | Phase] = []
+        fitted = processes.together(fitting, fitting.choice, heard=events.append)
+        heard.extend(event.loss for event in events if isinstance(event, Beat))
         assert {tensor.dtype for tensor in fitted.last.values()} == {torch.float32}
     assert losses["fp32"] == pytest.approx(losses["bf16"], rel=0.02)
     assert losses["fp32"] != losses["bf16"]
@@ -149,8 +151,8 @@ def test_a_deeply_supervised_run_goes_on_with_its_heads_and_leaves_the_network_a
         fitting = training_jobs.fitting(tmp_path / folder, training, spec=spec, goes_on=goes_on)
         (tmp_path / folder).mkdir(exist_ok=True)
 
-        def hear(beat: Beat) -> None:
-            if beat.step == broken_at:
+        def hear(event: Beat | Phase) -> None:
+            if isinstance(event, Beat) and event.step == broken_at:
                 raise InterruptedError
 
         return processes.together(fitting, fitting.choice, heard=hear)

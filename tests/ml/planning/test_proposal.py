@@ -23,7 +23,7 @@ from minivess.records.models.plan import Device, MemoryAtHand, Plan, PlannedLine
 from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import TrainingSpec
-from tests.support.properties import given, settings
+from tests.support.properties import assume, given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = pytest.mark.verifies("SU-145", "REQ-345")
@@ -263,7 +263,11 @@ def test_a_project_file_with_any_plan_is_read_as_the_plan_says(
     count = len(spacings)
     found = data(VESSEL, cases=count, grids=((9, 30, 30),) * count, spacings=tuple(spacings))
     settings_ = Settings(model=SegResNetSpec(), training=TrainingSpec(), preprocessing=PreprocessingChoice())
-    plan = propose(found, settings_, MemoryAtHand(size=int(size), device=device, source="this test"), part="all")
+    try:
+        plan = propose(found, settings_, MemoryAtHand(size=int(size), device=device, source="this test"), part="all")
+    except UsageError as refused:  # two spacings that differ much make an image that no memory holds: no plan to be read
+        assume("while it is preprocessed" not in str(refused))
+        raise
     values = {one.place: one.text for one in plan.lines if one.writes}
     before = (templates_folder() / "project" / "minivess.yaml").read_text(encoding="utf-8")
     project = Project.model_validate(parse_yaml(set_values(before, values)))

@@ -265,7 +265,8 @@ def test_a_project_file_with_any_plan_is_read_as_the_plan_says(
     settings_ = Settings(model=SegResNetSpec(), training=TrainingSpec(), preprocessing=PreprocessingChoice())
     try:
         plan = propose(found, settings_, MemoryAtHand(size=int(size), device=device, source="this test"), part="all")
-    except UsageError as refused:  # two spacings that differ much make an image that no memory holds: no plan to be read
+    except UsageError as refused:
+        # two spacings that differ much make an image that no memory holds: there is no plan to be read
         assume("while it is preprocessed" not in str(refused))
         raise
     values = {one.place: one.text for one in plan.lines if one.writes}

@@ -19,7 +19,7 @@ import yaml
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.cli.models.training_line import TrainingLine
+from minivess.cli.models.training_line import TrainingLine, step_in_words
 from minivess.compliance.documents.documents import documents
 from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.rendering import Renderer
@@ -163,6 +163,12 @@ def _(story: Story) -> None:
     assert all(len(line) <= 59 and "\n" not in line for line in drawn[:-1])
     assert drawn[-1].splitlines()[1] == "member-1: finished: final loss 0.25"
     assert 100 <= len(drawn) <= 210, "one a second, and the validation"
+
+
+@pytest.mark.verifies("REQ-359")
+def test_the_name_of_a_class_cannot_move_the_cursor() -> None:
+    one = _validated(beat(1), "ar\ntery\x1b[2K")
+    assert "ar?tery?[2K 0.500" in step_in_words(one, one.validation)
 
 
 @given(

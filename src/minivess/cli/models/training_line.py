@@ -90,7 +90,9 @@ def step_in_words(beat: Beat, validated: ValidationPoint | None) -> str:
     """
     parts = [f"step {beat.step}/{beat.steps}", f"loss {beat.loss:.4f}"]
     if validated is not None:
-        dice = (f"{name} {'none' if value is None else f'{value:.3f}'}" for name, value in validated.dice.items())
+        dice = (
+            f"{_plain(name)} {'none' if value is None else f'{value:.3f}'}" for name, value in validated.dice.items()
+        )
         parts.append(f"validation Dice {', '.join(dice)} (step {validated.step})")
     parts += [
         f"{beat.steps_per_second:.3g} steps/s",
@@ -101,6 +103,11 @@ def step_in_words(beat: Beat, validated: ValidationPoint | None) -> str:
     if beat.waited >= 0.1:
         parts.append(f"waits for patches {beat.waited:.0%} of the time")
     return " · ".join(parts)
+
+
+def _plain(name: str) -> str:
+    """The name of a class without characters that move the cursor or begin a line."""
+    return "".join(one if one.isprintable() else "?" for one in name)
 
 
 def duration(seconds: float) -> str:

@@ -20,15 +20,15 @@ Feature: Watching, trying out and tracking training
     Given a training of 100,000 steps at 50 steps a second
     When its events are written to a file
     Then the file has at most one step a second, and each validation
-    When the process is killed while it writes a line, and the run goes on
+    When the process is killed while it writes a line, and the run continues
     Then every line of the file is a whole event
 
   @REQ-360
   Scenario Outline: A training is followed from another terminal
     Given a project in which another process trains and has made 7 steps
-    And somebody follows it without a key
+    And a person follows it without a key
     When the training <happens>
-    Then the follower saw the steps and is told that it <ended> with exit code <code>
+    Then the follower sees the steps and that it <ended> with exit code <code>
 
     Examples:
       | happens     | ended            | code |
@@ -40,7 +40,7 @@ Feature: Watching, trying out and tracking training
   Scenario: There is nothing to follow
     Given a project without a training
     When "minivess train --watch" is run
-    Then it is told that no training has begun, with exit code 2
+    Then it reports that no training has begun, with exit code 2
 
   @REQ-360
   Scenario: A second training of the same project is refused
@@ -82,17 +82,17 @@ Feature: Watching, trying out and tracking training
     And the log has no entry more, and no member was made
 
   @REQ-362
-  Scenario: A training goes on without a tracker that stops
+  Scenario: A training continues without a tracker that stops
     Given a tracker that fails after the second step, and one that does not
     When both hear a training of 5 steps
     Then the other one heard everything, and a warning names the reason once
-    And the tracker that failed is told of the end
+    And the tracker that failed hears of the end
 
   @REQ-362
   Scenario: A training does not begin without its tracker
     Given a tracker that is out of reach, and one that is not
-    When both are told that a training begins
-    Then it is refused, and the other one is told that the training failed
+    When a training begins with both
+    Then it is refused, and the other one hears that the training failed
 
   @REQ-362
   Scenario: The phases of a training are spans of OpenTelemetry
@@ -108,7 +108,7 @@ Feature: Watching, trying out and tracking training
     Then there is none
 
   @REQ-363
-  Scenario: The entry of a training that went on after a break states both parts
+  Scenario: The entry of a training with two parts states both parts
     Given a run of two parts, the second on a GPU with an operation that is not repeatable
     When it is recorded
     Then its entry states both parts, that it is not repeatable, and the validation Dice of each class
@@ -120,4 +120,4 @@ Feature: Watching, trying out and tracking training
     Given a release whose members have a validation Dice of 0.80 and 0.86
     When its documents are made
     Then the model card has the Dice of each member, and "0.830 on average over 2 members, from 0.800 to 0.860"
-    And the spread stands beside the Dice of the test set
+    And the spread is beside the Dice of the test set

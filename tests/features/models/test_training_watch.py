@@ -206,7 +206,7 @@ def _(story: Story) -> None:
     assert beats[-1].step >= 99_900
 
 
-@when("the process is killed while it writes a line, and the run goes on")
+@when("the process is killed while it writes a line, and the run continues")
 def _(story: Story) -> None:
     with (story.folder / EVENTS).open("ab") as stream:
         stream.write(b'{"event":"step","time":"2026-')
@@ -274,7 +274,7 @@ def _train_elsewhere(folder: Path, ready: int, orders: int) -> None:
         os._exit(code)
 
 
-@given("somebody follows it without a key")
+@given("a person follows it without a key")
 def _(story: Story) -> None:
     assert not list(story.folder.glob("keystore/*"))
 
@@ -285,7 +285,7 @@ def _(story: Story, happens: str) -> None:
     story.finished = run_here("train", "--watch", folder=story.folder)
 
 
-@then(parsers.parse("the follower saw the steps and is told that it {ended} with exit code {code:d}"))
+@then(parsers.parse("the follower sees the steps and that it {ended} with exit code {code:d}"))
 def _(story: Story, ended: str, code: int) -> None:
     assert story.finished is not None
     assert story.finished.code == code, story.finished
@@ -305,7 +305,7 @@ def _(story: Story) -> None:
     story.finished = run_here("train", "--watch", folder=story.folder)
 
 
-@then("it is told that no training has begun, with exit code 2")
+@then("it reports that no training has begun, with exit code 2")
 def _(story: Story) -> None:
     assert story.finished is not None
     assert story.finished.code == 2
@@ -496,18 +496,18 @@ def _(trackers: list[Tracker], caplog: pytest.LogCaptureFixture) -> None:
     assert "the server does not answer" in warning
 
 
-@then("the tracker that failed is told of the end")
+@then("the tracker that failed hears of the end")
 def _(trackers: list[Tracker]) -> None:
     assert trackers[0].heard == ["started", "train", "step 1", "step 2", "finished"]
 
 
-@when("both are told that a training begins")
+@when("a training begins with both")
 def _(trackers: list[Tracker]) -> None:
     with pytest.raises(CouldNotCheckError, match="does not answer"):
         Listeners(trackers).started("member-1", {})
 
 
-@then("it is refused, and the other one is told that the training failed")
+@then("it is refused, and the other one hears that the training failed")
 def _(trackers: list[Tracker]) -> None:
     assert [one.heard for one in trackers] == [["started", "failed"], []]
 
@@ -651,7 +651,7 @@ def _(card: str, words: str) -> None:
     assert ["<td>vessel 0.800</td>" in card, "<td>vessel 0.860</td>" in card] == [True, True]
 
 
-@then("the spread stands beside the Dice of the test set")
+@then("the spread is beside the Dice of the test set")
 def _(card: str) -> None:
     row = next(line for line in card.splitlines() if '<th scope="row">Dice' in line and "validation" in line)
     assert "Over the seeds of 2 members the Dice of the validation in training was 0.800 to 0.860" in row

@@ -28,7 +28,7 @@ from minivess.records.people.roles import Role
 @click.option(
     "--elsewhere",
     is_flag=True,
-    help="Go on with a run that began on another device, with other threads or another PyTorch; the record says so.",
+    help="Continue a run that began on another device, with other threads or another PyTorch; the record says so.",
 )
 @json_option
 @click.pass_obj
@@ -45,7 +45,7 @@ def train(
 ) -> None:
     """Train every member that the project names.
 
-    Finished members are kept, and a run that was killed goes on. The progress is on stderr, with --json as one JSON object a
+    Finished members are kept, and a run that was killed continues. The progress is on stderr, with --json as one JSON object a
     line.
     """
     if watch + smoke + elsewhere > 1:
@@ -91,7 +91,7 @@ def _watch(project: Path, *, as_json: bool) -> None:
     end = watch(Workspace.find(project), hear_training(as_json=as_json))
     emit(_end_in_words(end), end, as_json=as_json)
     if end.state != "finished":
-        raise RefusedError("the training did not end well", hint="`minivess train` goes on with it")
+        raise RefusedError("the training did not end well", hint="`minivess train` continues it")
 
 
 def _end_in_words(end: TrainingEnd) -> str:

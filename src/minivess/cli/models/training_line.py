@@ -72,7 +72,7 @@ def in_words(event: TrainingEvent) -> str:
     figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in event.figures.items())
     words = {
         "started": "begins",
-        "resumed": "goes on where it stopped",
+        "resumed": "continues where it stopped",
         "phase": f"{event.phase}s",
         "finished": f"finished{f': {figures}' if figures else ''}",
         "failed": "failed",

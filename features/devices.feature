@@ -92,7 +92,7 @@ Feature: Devices, processes and failures of training
       | and of 49 steps before is 4, after losses of 1.2      | training diverged: each of the last 50 losses  |
 
   @REQ-366
-  Scenario Outline: A training that is difficult goes on
+  Scenario Outline: A training that is difficult continues
     Given a training of seed 3 with the learning rate 0.004, at step 80 with patches of the cases a, b and a
     When the loss of the step <loss>
     Then training goes on

@@ -112,7 +112,7 @@ Feature: Training and combining members
   Scenario Outline: The newest whole checkpoint of a run is used
     Given checkpoints of a run after the steps 40 and 50
     When <what happens>
-    Then training goes on <from>
+    Then training continues <from>
 
     Examples:
       | what happens                             | from              |
@@ -145,14 +145,14 @@ Feature: Training and combining members
     Then the record names it
 
   @REQ-373
-  Scenario Outline: A run does not go on elsewhere by itself
+  Scenario Outline: A run does not continue elsewhere by itself
     Given a run that began on a cpu with 2 threads and the layout contiguous
-    When it would go on with <what>
+    When it would continue with <what>
     Then <answer>
 
     Examples:
       | what                  | answer                                    |
-      | the same              | it goes on                                |
+      | the same              | it continues                                |
       | 1 threads             | it is refused, and the reason names both  |
       | the layout other      | it is refused, and the reason names both  |
       | another PyTorch       | it is refused, and the reason names both  |

@@ -354,7 +354,7 @@ def settings_changed() -> str:
     return RUNS["changed"]
 
 
-@then(parsers.parse("training goes on after step {step:d}"))
+@then(parsers.parse("training continues after step {step:d}"))
 def goes_on_after(tmp_path: Path, run: str, step: int) -> None:
     found = checkpoints.load_checkpoint(tmp_path, run)
     assert found is not None
@@ -362,7 +362,7 @@ def goes_on_after(tmp_path: Path, run: str, step: int) -> None:
     assert found.network["weight"].tolist() == [step] * 9
 
 
-@then("training goes on at its first step")
+@then("training continues at its first step")
 def first_step(tmp_path: Path, run: str) -> None:
     assert checkpoints.load_checkpoint(tmp_path, run) is None
 
@@ -408,7 +408,7 @@ def began() -> Circumstances:
     return WHERE
 
 
-@when(parsers.parse("it would go on with {what}"), target_fixture="refusal")
+@when(parsers.parse("it would continue with {what}"), target_fixture="refusal")
 def would_go_on(began: Circumstances, what: str) -> RefusedError | None:
     changes: dict[str, dict[str, object]] = {
         "the same": {},
@@ -423,7 +423,7 @@ def would_go_on(began: Circumstances, what: str) -> RefusedError | None:
     return None
 
 
-@then("it goes on")
+@then("it continues")
 def it_goes_on(refusal: RefusedError | None) -> None:
     assert refusal is None
 
@@ -431,5 +431,5 @@ def it_goes_on(refusal: RefusedError | None) -> None:
 @then("it is refused, and the reason names both")
 def refused(refusal: RefusedError | None) -> None:
     assert refusal is not None
-    assert re.search(r"began with (.+) (\S+), and would go on with \1 (?!\2)\S+:", refusal.message)
+    assert re.search(r"began with (.+) (\S+), and would continue with \1 (?!\2)\S+:", refusal.message)
     assert "--elsewhere" in (refusal.hint or "")

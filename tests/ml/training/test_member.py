@@ -244,7 +244,7 @@ def test_a_run_goes_on_with_other_threads_only_when_that_is_allowed(tmp_path: Pa
         with pytest.raises(OSError):  # noqa: PT011  the listener's own
             _train(tmp_path, Stop(), training=single)
         torch.set_num_threads(1)
-        with pytest.raises(RefusedError, match="began with threads 2, and would go on with threads 1"):
+        with pytest.raises(RefusedError, match="began with threads 2, and would continue with threads 1"):
             _train(tmp_path, training=single)
         record = _train(tmp_path, training=single, elsewhere=True)
     finally:

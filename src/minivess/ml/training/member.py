@@ -217,9 +217,9 @@ def refuse_elsewhere(before: Circumstances, now: Circumstances) -> None:
         if then[name] != value:
             words = name.replace("_", " ")
             raise RefusedError(
-                f"this run began with {words} {then[name]}, and would go on with {words} {value}: "
+                f"this run began with {words} {then[name]}, and would continue with {words} {value}: "
                 "the weights would be others than those of a run without a break",
-                hint="go on where it began, or allow it with `minivess train --elsewhere`; the record then says so",
+                hint="continue where it began, or allow it with `minivess train --elsewhere`; the record then says so",
             )
 
 

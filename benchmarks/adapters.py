@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from minivess.ml.models.onnx_graph import onnx_graph
+from minivess.ml.models.graphs.onnx_graph import onnx_graph
 from minivess.ml.models.registry import ADAPTERS
 from minivess.records.models.task import SegmentationTask
 

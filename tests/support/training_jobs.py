@@ -74,7 +74,7 @@ def fitting(
     import torch
 
     from minivess.ml.models.registry import build_network
-    from minivess.ml.training.loop import Job
+    from minivess.ml.training.job import Job
     from minivess.ml.training.member import Fitting
 
     rng = np.random.default_rng(0)

@@ -25,7 +25,7 @@ from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import PatchPredictor
 from minivess.ml.inference.tiling import sliding_window
-from minivess.ml.models.instance_norms import stable_instance_norms
+from minivess.ml.models.graphs.instance_norms import stable_instance_norms
 from minivess.records.models.exports.certificate import BackendMeasurement, WholeImageParity
 from minivess.records.models.exports.choice import FP32, INT8, BackendName
 from minivess.records.models.exports.contract import AppliedCalibrator

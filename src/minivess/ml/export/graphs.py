@@ -19,7 +19,7 @@ from minivess.ml.ensembles.registry import RULES
 from minivess.ml.inference.answers import EPSILON
 from minivess.ml.inference.onnx_predictor import LOGITS
 from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor, PatchPredictor
-from minivess.ml.models.onnx_graph import onnx_graph
+from minivess.ml.models.graphs.onnx_graph import onnx_graph
 from minivess.records.models.exports.choice import FurtherOutput
 from minivess.records.models.exports.contract import AppliedCalibrator, GraphOutput
 from minivess.records.models.task import SegmentationTask

@@ -187,7 +187,7 @@ class ModelAdapter(ABC, Generic[Spec]):  # noqa: UP046  type parameters of class
 
     def export(self, network: torch.nn.Module, spec: Spec, task: SegmentationTask) -> bytes:
         """The network as an ONNX graph from `patch` (1, channels, *patch) to `logits`, weights inside."""
-        from minivess.ml.models.onnx_graph import onnx_graph
+        from minivess.ml.models.graphs.onnx_graph import onnx_graph
 
         return onnx_graph(network, (1, task.channels, *spec.patch), outputs=("logits",))
 

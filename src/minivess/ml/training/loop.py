@@ -10,22 +10,17 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from hashlib import sha256
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
 import torch
 
-from minivess.foundation.digests import Digest, digest_json
 from minivess.foundation.errors import CannotWriteError
 from minivess.foundation.implements import implements
-from minivess.ml.augmentation.registry import augmenter_of
 from minivess.ml.losses.class_weights import class_weights
 from minivess.ml.losses.registry import loss_of
 from minivess.ml.models.weight_files import State
-from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.sampling.feeding import Feed, Request, worker_count
 from minivess.ml.sampling.patches import PatchSource
 from minivess.ml.training.checkpoints import CHECKPOINT, Checkpoint, CheckpointState, save_checkpoint
@@ -43,13 +38,8 @@ from minivess.ml.training.execution.failures import (
 )
 from minivess.ml.training.execution.network_options import loss_of_levels, prepared
 from minivess.ml.training.execution.places import Place, batches_of
+from minivess.ml.training.job import Fitted, Job
 from minivess.ml.training.optimisation import Average, optimiser_of, set_step
-from minivess.ml.training.runs import PROCEDURE
-from minivess.ml.training.validation import Validator
-from minivess.records.models.networks.specifications import ModelSpec
-from minivess.records.models.preprocessing import Preprocessing
-from minivess.records.models.task import SegmentationTask
-from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat, Circumstances, RunPart, TrainingCurves, ValidationPoint
 
@@ -63,82 +53,6 @@ _CHECKPOINT_SHARE = 100
 _MEMORY_S = 1.0
 
 Listen = Callable[[Beat | Phase], None]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a run follows from, and where it leaves what it makes.
-
-    Attributes:
-        spec: the network.
-        task: channels, axes and classes.
-        preprocessing: what the images went through.
-        training: the section `training`.
-        seed: of the member.
-        store: the cases that are learned from.
-        folder: of the member.
-        validator: None: no validation.
-        note: why there is none.
-        start: the digest of the weights that it starts from; None: the seed draws them.
-        workers: processes that draw patches; 0: the one that trains; None: by device and processors.
-        checkpoint_every: steps from one checkpoint to the next; None: about a minute.
-        entry: of the log, that announced this part.
-        smoke: whether this is a trial run.
-        tracked: the id of the run in the sink.
-    """
-
-    spec: ModelSpec
-    task: SegmentationTask
-    preprocessing: Preprocessing
-    training: TrainingSpec
-    seed: int
-    store: CaseStore
-    folder: Path
-    validator: Validator | None = None
-    note: str | None = None
-    start: Digest | None = None
-    workers: int | None = None
-    checkpoint_every: int | None = None
-    entry: int | None = None
-    smoke: bool = False
-    tracked: str | None = None
-
-    @cached_property
-    def patches(self) -> PatchSource:
-        """What draws the patches."""
-        augmenter = augmenter_of(self.training.augmentation, self.store.patch, self.store.spacing)
-        return PatchSource(self.store, seed=self.seed, augmentation=augmenter)
-
-    @cached_property
-    def run(self) -> Digest:
-        """Of all that the weights follow from: a checkpoint with another is of another run."""
-        records = (
-            self.spec,
-            self.task,
-            self.preprocessing,
-            self.training.model_copy(update={"members": (self.seed,)}),
-        )
-        validated = [] if self.validator is None else list(self.validator.names)
-        stated = [record.model_dump(mode="json") for record in records]
-        spacing = None if self.store.spacing is None else list(self.store.spacing)
-        return digest_json([PROCEDURE, self.store.digest, spacing, validated, self.start, *stated])
-
-
-class Fitted(NamedTuple):
-    """What a run leaves."""
-
-    best: State
-    """Weights of the best validation on the CPU; of the last step where there was none."""
-    last: State
-    """Weights after the last step, on the CPU."""
-    curves: TrainingCurves
-    parts: tuple[RunPart, ...]
-
-    @property
-    def final_loss(self) -> float:
-        """The mean loss of the last tenth of the steps."""
-        tail = self.curves.losses[-max(1, len(self.curves.losses) // 10) :]
-        return math.fsum(tail) / len(tail)
 
 
 class Fit:

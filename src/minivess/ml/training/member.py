@@ -27,7 +27,8 @@ from minivess.ml.training.circumstances.memory_formats import PROBE_FROM, faster
 from minivess.ml.training.execution.devices import DeviceChoice, choose_device, fabric_of
 from minivess.ml.training.execution.places import Place, check_shares, torchrun_place
 from minivess.ml.training.execution.processes import together
-from minivess.ml.training.loop import Fit, Fitted, Job, Listen
+from minivess.ml.training.job import Fitted, Job
+from minivess.ml.training.loop import Fit, Listen
 from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, PROCEDURE, RUN, WEIGHTS, completed_run
 from minivess.ml.training.starts import LoadedStart
 from minivess.ml.training.validation import Validator

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from minivess.ml.models.instance_norms import stable_instance_norms
+from minivess.ml.models.graphs.instance_norms import stable_instance_norms
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ OPSET = 20
 def onnx_graph(module: torch.nn.Module, shape: Sequence[int], *, outputs: Sequence[str]) -> bytes:
     """Export by PyTorch's dynamo exporter, weights inside, from the input `patch` to named outputs.
 
-    Instance normalisations are as accurate as PyTorch's (`ml.models.instance_norms`).
+    Instance normalisations are as accurate as PyTorch's (`ml.models.graphs.instance_norms`).
 
     Args:
         module: takes one tensor and gives one, or a tuple of several; it is moved to the CPU and put into evaluation mode.

@@ -18,7 +18,7 @@ from minivess.foundation.errors import RefusedError
 from minivess.ml.inference.answers import mask_of
 from minivess.ml.inference.predictor import NetworkPredictor
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
-from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, RUN, WEIGHTS
+from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, RUN, VALIDATED, WEIGHTS
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.network import NetworkSpec
@@ -39,13 +39,14 @@ with lazily(
     "minivess.ml.training.checkpoints",
     "minivess.ml.training.member",
     "minivess.ml.training.validation",
+    "minivess.ml.training.validation_picture",
 ):
     import torch
 
     from minivess.ml.losses import registry as losses
     from minivess.ml.models import registry as adapters
     from minivess.ml.models import weights
-    from minivess.ml.training import member, validation
+    from minivess.ml.training import member, validation, validation_picture
 
 pytestmark = [pytest.mark.verifies("SU-31"), pytest.mark.slow]
 
@@ -141,8 +142,8 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(
     assert again.weights == record.weights != other.weights
     assert (again.last, again.final_loss, again.validation) == (record.last, record.final_loss, record.validation)
     assert diary.events[0] == "started member-5 seed 5"
-    assert diary.events[1:-3] == [f"step {step}" for step in range(1, STEPS + 1)]
-    assert diary.events[-3:] == [f"kept {CURVES}", f"kept {AUGMENTED}", "finished"]
+    assert diary.events[1:-4] == [f"step {step}" for step in range(1, STEPS + 1)]
+    assert diary.events[-4:] == [f"kept {CURVES}", f"kept {AUGMENTED}", f"kept {VALIDATED}", "finished"]
 
 
 @pytest.mark.verifies("REQ-371")
@@ -159,6 +160,12 @@ def test_the_best_weights_of_the_validations_are_kept_beside_the_last(whole: tup
         Cases(1), ("case-1",), SPEC, ONE_CLASS_OF_VOLUMES, Preprocessing.of(ONE_CLASS_OF_VOLUMES)
     )
     network = adapters.build_network(SPEC, ONE_CLASS_OF_VOLUMES, seed=0)
+    weights.fill(network, weights.load_weights(folder / WEIGHTS))
+    (image, truth), (again, answer) = validation_picture.validation_patches(judge, network, device="cpu")
+    assert image.shape == (1, *SPEC.patch)
+    assert np.array_equal(image, again)
+    assert truth.shape == answer.shape == SPEC.patch
+    assert image[0][truth == 1].mean() > image[0][truth == 0].mean()
     for name, digest, point in ((WEIGHTS, record.weights, best), (LAST, record.last, curves.validations[-1])):
         weights.fill(network, weights.load_weights(folder / name, expected=digest))
         assert judge.judge(network, point.step, device="cpu") == point

@@ -29,9 +29,10 @@ from minivess.ml.training.execution.places import Place, check_shares, torchrun_
 from minivess.ml.training.execution.processes import together
 from minivess.ml.training.job import Fitted, Job
 from minivess.ml.training.loop import Fit, Listen
-from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, PROCEDURE, RUN, WEIGHTS, completed_run
+from minivess.ml.training.runs import AUGMENTED, CURVES, LAST, PROCEDURE, RUN, VALIDATED, WEIGHTS, completed_run
 from minivess.ml.training.starts import LoadedStart
 from minivess.ml.training.validation import Validator
+from minivess.ml.training.validation_picture import validation_patches
 from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import Preprocessing
@@ -141,14 +142,24 @@ def train_member(
         if listener is not None:
             listener.failed()
         raise
-    augmentation_picture(_shown(job), out / AUGMENTED)
+    pictures = _pictures(job, network, fitted)
     if listener is not None:
-        for name in (CURVES, AUGMENTED):
+        for name in (CURVES, *pictures):
             listener.artifact(out / name)
         figures = {f"dice of {name}": value for name, value in (record.validation or {}).items() if value is not None}
         listener.finished({"final_loss": record.final_loss, "seconds": record.seconds, **figures})
     remove_checkpoints(out)
     return record
+
+
+def _pictures(job: Job, network: torch.nn.Module, fitted: Fitted) -> list[str]:
+    """Draw augmented patches, and validation cases with reference and answer; returns the names of the files."""
+    augmentation_picture(_shown(job), job.folder / AUGMENTED)
+    if job.validator is None:
+        return [AUGMENTED]
+    network.load_state_dict(dict(fitted.best))
+    augmentation_picture(validation_patches(job.validator, network, device="auto"), job.folder / VALIDATED)
+    return [AUGMENTED, VALIDATED]
 
 
 def _shown(job: Job) -> Iterator[Patches]:

@@ -19,7 +19,8 @@ from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.models.training import TrainingSpec
 
 WEIGHTS, WEIGHTS_0_1_0 = "weights.safetensors", "weights.pt"
-LAST, CURVES, AUGMENTED = "last.safetensors", "curves.json", "augmented.png"
+LAST, CURVES = "last.safetensors", "curves.json"
+AUGMENTED, VALIDATED = "augmented.png", "validated.png"
 RUN = "run.json"
 PROCEDURE = 2
 """How training is done now; a member that was trained otherwise is not the one that is wanted."""

@@ -81,7 +81,7 @@ SETS = {
     "rossa": DataSet(
         task=SegmentationTask(axes="yx", classes=(LabelClass(value=1, name="vessel"),)),
         model={"architecture": "unet", "filters": 16, "levels": 4, "patch": [128, 128]},
-        training={"steps": 300, "batch": 8, "learning_rate": 0.01},
+        training={"steps": 1200, "batch": 8, "learning_rate": 0.01},
         limits={"vessel": 0.88},
         worst=0.76,
         seconds=300,
@@ -90,7 +90,12 @@ SETS = {
     "hippocampus": DataSet(
         task=SegmentationTask(classes=(LabelClass(value=1, name="anterior"), LabelClass(value=2, name="posterior"))),
         model={"architecture": "unet", "filters": 16, "levels": 3, "patch": [32, 48, 32]},
-        training={"steps": 600, "batch": 4, "learning_rate": 0.01},
+        training={
+            "steps": 3200,
+            "batch": 4,
+            "learning_rate": 0.01,
+            "augmentation": {"strength": "light", "without": ["flips", "quarter-turns"]},  # the ends are the classes
+        },
         limits={"anterior": 0.89, "posterior": 0.87},
         worst=None,
         seconds=600,

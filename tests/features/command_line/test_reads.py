@@ -200,7 +200,7 @@ def _() -> None:
     known = set(names(app))
     without, with_one = ({name_of(typed, known) for typed in typed_ones} for typed_ones in listed())
     assert without | with_one == known
-    assert without & with_one == {"data split", "trace approve", "trace review"}  # they read when nothing is named
+    assert without & with_one == {"data split", "trace approve", "trace review", "train"}  # without names, or with options
 
 
 @then("each of them works")

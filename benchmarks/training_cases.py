@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from minivess.ml.sampling.case_store import CaseStore, TrainingCase, store_cases
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
+from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_run import Beat
 
 PATCH, BATCH = (32, 64, 64), 2
@@ -68,6 +70,26 @@ class Stopwatch:
 
     def failed(self) -> None:
         """Nothing to note."""
+
+
+def trained(store: CaseStore, training: TrainingSpec, *, workers: int | None = None) -> Stopwatch:
+    """Train a member of the store's cases, which is thrown away; returns what noted its steps."""
+    from minivess.ml.training.member import train_member
+
+    watch = Stopwatch()
+    with tempfile.TemporaryDirectory() as folder:
+        train_member(
+            store,
+            SPEC,
+            training,
+            seed=0,
+            out=Path(folder),
+            task=TASK,
+            preprocessing=PREPROCESSING,
+            workers=workers,
+            listener=watch,
+        )
+    return watch
 
 
 def interval(ratios: Sequence[float]) -> str:

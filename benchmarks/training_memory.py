@@ -41,7 +41,7 @@ def _peak(count: int) -> int:
 
 
 def _train(folder: Path, count: int, workers: int, begun: float | None) -> None:
-    from minivess.ml.training.member import train_member
+    import minivess.ml.training.member  # noqa: F401  # its time is that of the imports
     from minivess.records.models.training import TrainingSpec
 
     imported = time.time()
@@ -50,19 +50,7 @@ def _train(folder: Path, count: int, workers: int, begun: float | None) -> None:
     training = TrainingSpec.model_validate(
         {"members": [0], "steps": 1 if begun else 20, "batch": shared.BATCH, "validation": {"share": 0}}
     )
-    watch = shared.Stopwatch()
-    with tempfile.TemporaryDirectory() as out:
-        train_member(
-            store,
-            shared.SPEC,
-            training,
-            seed=0,
-            out=Path(out),
-            task=shared.TASK,
-            preprocessing=shared.PREPROCESSING,
-            workers=workers,
-            listener=watch,
-        )
+    watch = shared.trained(store, training, workers=workers)
     if begun:
         first = time.time() - time.perf_counter() + watch.times[0]
         print(

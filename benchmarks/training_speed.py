@@ -76,20 +76,7 @@ def _rate(times: list[float]) -> float:
 
 def _ours(store: CaseStore, training: TrainingSpec) -> tuple[float, float]:
     """Steps a second of `train_member`, and the share of time that it waited for patches."""
-    from minivess.ml.training.member import train_member
-
-    watch = shared.Stopwatch()
-    with tempfile.TemporaryDirectory() as folder:
-        train_member(
-            store,
-            shared.SPEC,
-            training,
-            seed=0,
-            out=Path(folder),
-            task=shared.TASK,
-            preprocessing=shared.PREPROCESSING,
-            listener=watch,
-        )
+    watch = shared.trained(store, training)
     return _rate(watch.times), watch.waited
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_file
@@ -31,7 +32,11 @@ from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 
 if TYPE_CHECKING:
-    from minivess.ml.training.validation import ValidationCases
+    from minivess.ml.sampling.recorded_cases import RecordedCases
+    from minivess.ml.training.validation import Validator
+    from minivess.records.models.networks.specifications import ModelSpec
+    from minivess.records.models.preprocessing import Preprocessing, PreprocessingChoice
+    from minivess.records.models.task import SegmentationTask
 
 
 @implements("REQ-364", "REQ-365")
@@ -102,37 +107,21 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: Devic
         version, task = inputs.version, inputs.task
         start = load_start(services, inputs)
     from minivess.ml.sampling.case_store import store_cases
-    from minivess.ml.sampling.recorded_cases import RecordedCases
     from minivess.ml.training.member import train_member
     from minivess.ml.training.runs import CURVES, LAST, RUN, WEIGHTS, completed_run
-    from minivess.ml.training.validation import Validator
 
-    held_out = held_out_of(inputs, project.training.validation.share)
-    part = inputs.split.part(Part.TRAIN)
-    learned, validated = (
-        RecordedCases(workspace.prepared, tuple(map(inputs.case_record, names)))
-        for names in ([name for name in part if name not in held_out.cases], held_out.cases)
-    )
-    if not learned.records:
-        raise UsageError("training needs cases", hint="the training part of the split is empty")
+    data = training_data(inputs, workspace.prepared, project.training.validation.share)
     with refused_on_record(services, "training", signer):
-        preprocessing = fit_preprocessing(
-            project.preprocessing,
-            task,
-            ((case.image, case.label) for case in learned()),
-            modality=learned.records[0].modality,
-        )
+        preprocessing = data.preprocessing(project.preprocessing, task)
         store = store_cases(
-            learned(),
+            data.learned(),
             workspace.training_cases,
             patch=project.model.patch,
             task=task,
             preprocessing=preprocessing,
             progress=services.progress,
         )
-    validator = None
-    if validated.records:
-        validator = Validator(validated, held_out.cases, project.model, task, preprocessing)
+    validator = data.validator(project.model, task, preprocessing)
     recorded_outputs = {
         output.digest
         for entry in services.log.entries()
@@ -161,7 +150,7 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: Devic
             inputs=[inputs.recorded(SPLIT), *start_input(services)],
             context=services.context(seed=seed, **version),
         ) as record:
-            data = TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"])
+            trained_on = TrainedOn(name=project.data.name, dvc=version["dvc"], split=version["data"])
             run = train_member(
                 store,
                 project.model,
@@ -171,13 +160,13 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: Devic
                 task=task,
                 preprocessing=preprocessing,
                 validator=validator,
-                note=held_out.note,
+                note=data.note,
                 start=start,
                 images=images_of(inputs, Part.TRAIN),
                 elsewhere=elsewhere,
                 choice=choice,
                 entry=record.started,
-                listener=listeners_of(folder, hear=hear, tracker=tracker_of(services, data)),
+                listener=listeners_of(folder, hear=hear, tracker=tracker_of(services, trained_on)),
             )
             record.context(model=run.weights, device=run.device, mlflow_run=run.mlflow_run)
             for name in (WEIGHTS, RUN, CURVES, *([] if run.last is None else [LAST])):
@@ -187,11 +176,52 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: Devic
     return runs
 
 
-@implements("REQ-371")
-def held_out_of(inputs: BoundInputs, share: float) -> ValidationCases:
-    """The cases of the training part that are validated on, the same for each member."""
+class TrainingData(NamedTuple):
+    """The cases of the training part: those that are learned from, and those that are validated on."""
+
+    learned: RecordedCases
+    validated: RecordedCases
+    note: str | None
+    """Why none is validated on."""
+
+    def preprocessing(self, choice: PreprocessingChoice, task: SegmentationTask) -> Preprocessing:
+        """What images go through, fitted on the cases that are learned from."""
+        pairs = ((case.image, case.label) for case in self.learned())
+        return fit_preprocessing(choice, task, pairs, modality=self.learned.records[0].modality)
+
+    def validator(self, spec: ModelSpec, task: SegmentationTask, preprocessing: Preprocessing) -> Validator | None:
+        """What judges networks; None where no case is validated on."""
+        from minivess.ml.training.validation import Validator
+
+        names = tuple(record.id for record in self.validated.records)
+        return Validator(self.validated, names, spec, task, preprocessing) if names else None
+
+
+@implements("REQ-180", "REQ-371")
+def training_data(
+    inputs: BoundInputs, folder: Path, share: float, *, most: tuple[int | None, int | None] = (None, None)
+) -> TrainingData:
+    """The cases of the training part. Those that are validated on are the same for each member.
+
+    Args:
+        inputs: manifest and split.
+        folder: `data/prepared`.
+        share: of the independent groups, for validation.
+        most: how many cases are learned from and validated on at most; None: all.
+
+    Raises:
+        UsageError: there is no case to learn from.
+    """
+    from minivess.ml.sampling.recorded_cases import RecordedCases
     from minivess.ml.training.validation import validation_cases
 
-    groups = groups_of(inputs.manifest, inputs.split)
-    own = {name: groups[name] for name in inputs.split.part(Part.TRAIN)}
-    return validation_cases(own, share, seed=inputs.split.seed)
+    part, groups = inputs.split.part(Part.TRAIN), groups_of(inputs.manifest, inputs.split)
+    held_out = validation_cases({name: groups[name] for name in part}, share, seed=inputs.split.seed)
+    left = tuple(name for name in part if name not in held_out.cases)
+    learned, validated = (
+        RecordedCases(folder, tuple(map(inputs.case_record, names[:limit])))
+        for names, limit in zip((left, held_out.cases), most, strict=True)
+    )
+    if not learned.records:
+        raise UsageError("training needs cases", hint="the training part of the split is empty")
+    return TrainingData(learned, validated, held_out.note)

@@ -18,14 +18,12 @@ from minivess.foundation.paths import Workspace
 from minivess.foundation.reading.json_records import RECORD_LIMIT
 from minivess.foundation.settings import load_settings
 from minivess.ml.cases.manifests import root_of
-from minivess.ml.preprocessing.preprocessor import fit_preprocessing
 from minivess.records.data.dataset import DatasetManifest
-from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import MANIFEST
 from minivess.records.models.model import RunRecord
 from minivess.records.models.training import TrainingSpec
 from minivess.workflows.models.listening import Hear, listeners_of
-from minivess.workflows.models.training import held_out_of
+from minivess.workflows.models.training import training_data
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.services import open_reader
@@ -105,36 +103,19 @@ def try_out(workspace: Workspace, *, hear: Hear | None = None) -> RunRecord:
     task = inputs.task
     from minivess.ml.models.registry import adapter_of, build_network
     from minivess.ml.sampling.case_store import store_cases
-    from minivess.ml.sampling.recorded_cases import RecordedCases
     from minivess.ml.training.member import train_member
     from minivess.ml.training.runs import WEIGHTS
-    from minivess.ml.training.validation import Validator
 
-    held_out = held_out_of(inputs, project.training.validation.share)
-    part = inputs.split.part(Part.TRAIN)
-    learned, validated = (
-        RecordedCases(workspace.prepared, tuple(map(inputs.case_record, names[:most])))
-        for names, most in (([name for name in part if name not in held_out.cases], CASES), (held_out.cases, VALIDATED))
-    )
-    if not learned.records:
-        raise UsageError("the training part has no case", hint="minivess data split")
+    data = training_data(inputs, workspace.prepared, project.training.validation.share, most=(CASES, VALIDATED))
     folder = workspace.models / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     training = trial_of(project.training)
-    preprocessing = fit_preprocessing(
-        project.preprocessing,
-        task,
-        ((case.image, case.label) for case in learned()),
-        modality=learned.records[0].modality,
-    )
-    validator = None
-    if validated.records:
-        names = tuple(record.id for record in validated.records)
-        validator = Validator(validated, names, project.model, task, preprocessing)
+    preprocessing = data.preprocessing(project.preprocessing, task)
+    validator = data.validator(project.model, task, preprocessing)
     copies = folder / "cases"
     try:
         run = train_member(
-            store_cases(learned(), copies, patch=project.model.patch, task=task, preprocessing=preprocessing),
+            store_cases(data.learned(), copies, patch=project.model.patch, task=task, preprocessing=preprocessing),
             project.model,
             training,
             seed=training.members[0],
@@ -142,7 +123,7 @@ def try_out(workspace: Workspace, *, hear: Hear | None = None) -> RunRecord:
             task=task,
             preprocessing=preprocessing,
             validator=validator,
-            note=held_out.note,
+            note=data.note,
             smoke=True,
             listener=listeners_of(folder, hear=hear),
         )

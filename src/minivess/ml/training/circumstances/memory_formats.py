@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from minivess.foundation.implements import implements
+from minivess.ml.inference.predictor import memory_format
 from minivess.records.models.task import SegmentationTask
 
 PROBE_FROM = 100
@@ -35,8 +36,8 @@ def layout_of(name: str, task: SegmentationTask) -> Layout:
 
 
 def usual_layout(task: SegmentationTask) -> str:
-    """Channels last for volumes, where it is mostly faster; not for pictures, where it is mostly slower."""
-    return "channels-last" if len(task.axes) == 3 else "contiguous"
+    """The layout by which networks are asked (`ml.inference.predictor`)."""
+    return "contiguous" if memory_format(task) is torch.contiguous_format else "channels-last"
 
 
 @implements("REQ-369")

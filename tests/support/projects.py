@@ -282,7 +282,7 @@ def put_into_use(project: ProjectFolder) -> None:
         promotion.promote(services, project.signers["max"], model, stage="production", reason="for a scenario")
 
 
-def add_toy_training(project: ProjectFolder, *, start: StartRecord | None = None) -> None:
+def add_toy_training(project: ProjectFolder, *, start: StartRecord | None = None, procedure: int = 1) -> None:
     """Record one member, its ensemble and a calibration, as the workflows do, without a network."""
     workspace, ada = project.workspace, project.signers["ada"]
     weights = digest_bytes(b"toy weights")
@@ -300,8 +300,9 @@ def add_toy_training(project: ProjectFolder, *, start: StartRecord | None = None
             device="cpu",
             seconds=0.1,
             start=start,
+            procedure=procedure,
         )
-        context = services.context(seed=0, model=weights)
+        context = services.context(seed=0, model=weights, **BoundInputs.of(services).version)
         with recorded(services, "training", ada, inputs=began, context=context) as record:
             workspace_files.write_json(workspace, "models/members/seed-0/run.json", run)
             record.output("models/members/seed-0/run.json", workspace.models / "members" / "seed-0" / "run.json")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import emit_json, emit_table
+from minivess.records.evaluation.parts import NOT_A_TEST
 
 if TYPE_CHECKING:
     from minivess.records.evaluation.evaluation import EvaluationRecord
@@ -18,7 +19,11 @@ def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
     if as_json:
         emit_json(record)
         return
-    click.echo(f"model {record.model}, request {record.request}, look {record.look}")
+    if record.part is None:
+        click.echo(f"model {record.model}, request {record.request}, look {record.look}")
+    else:
+        click.echo(f"model {record.model}, {record.part} part")
+        click.echo(f"{NOT_A_TEST} {record.reuse}")
     emit_measures(record)
 
 
@@ -34,7 +39,7 @@ def emit_measures(record: EvaluationRecord) -> None:
         named = {name: name_in(name, record.unit) for name in held}
         shown |= {named[name] if of_class is None else f"{of_class}: {named[name]}": one for name, one in held.items()}
     rows = [(name, f"{one.mean:.3f}", one.words(), one.basis) for name, one in shown.items()]
-    cases = f"{len(record.tested)} sealed test cases"
+    cases = f"{len(record.tested)} {record.part or 'sealed test'} cases"
     emit_table((cases, "mean", f"{record.certainty} interval", "how the interval is made"), rows)
     beside = [f"{name}: beside it {one.beside_in_words()}" for name, one in shown.items() if one.beside is not None]
     for line in beside:

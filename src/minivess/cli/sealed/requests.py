@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -20,6 +20,8 @@ from minivess.cli.rendering import (
 )
 from minivess.cli.sealed.measures import emit_evaluation
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
+from minivess.foundation.errors import UsageError
+from minivess.records.evaluation.parts import NOT_A_TEST, EvaluatedPart
 from minivess.records.people.roles import Role
 
 
@@ -153,17 +155,36 @@ def _measure(criterion: dict[str, Any]) -> str:
 
 
 @click.command(cls=Command)
-@click.option("--test-set", "request_id", required=True, metavar="REQUEST", help="The approved request.")
+@click.option("--test-set", "request_id", metavar="REQUEST", help="The approved request: evaluate the sealed test set.")
+@click.option("--part", type=click.Choice(get_args(EvaluatedPart)), help="Evaluate this part instead, at any time.")
 @actor_option
 @json_option
 @click.pass_obj
-def evaluate(project: Path, actor: str | None, request_id: str, as_json: bool) -> None:
-    """Measure the exported model on the sealed test set.
+def evaluate(
+    project: Path, actor: str | None, request_id: str | None, part: EvaluatedPart | None, as_json: bool
+) -> None:
+    """Measure the model on the sealed test set, or on another part.
 
-    It needs an approval. Running it again is the same look.
+    The test set needs an approval, and running it again is the same look. The validation part (cases that the members did not
+    learn from) and the calibration part (cross-fitted over groups) need none. Their figures meet no criterion and no gate.
     """
+    if (request_id is None) == (part is None):
+        raise UsageError(
+            "state what is evaluated: either --test-set REQUEST or --part",
+            hint="`minivess evaluate --part validation` needs no approval",
+        )
+    if part is not None:
+        from minivess.workflows.evaluation.part_evaluation import evaluate_part
+
+        with reader_of(project) as services:
+            made = evaluate_part(services, part)
+        emit_evaluation(made.record, as_json=as_json)
+        say(f"the {made.model} was evaluated; {NOT_A_TEST}")
+        say(f"files: {made.folder.relative_to(project.resolve())}")
+        return
     from minivess.workflows.sealed import final_evaluation
 
+    assert request_id is not None  # noqa: S101  one of both is stated
     with services_of(project) as services:
         record = final_evaluation.run(services, signer_of(services, actor, Role.DEVELOPER), request_id)
     emit_evaluation(record, as_json=as_json)

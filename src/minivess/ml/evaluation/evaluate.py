@@ -132,7 +132,7 @@ def evaluate(
         probabilities = _predicted(predict, record, image, (task.outputs, *grid))
         reference = _reference(labels, record.id, grid, task)
         prediction = class_indices(mask_of(probabilities, task, threshold=plan.analysis.mask_threshold), task)
-        baselines = threshold_masks(image, [one.baseline for one in plan.thresholds], task)
+        baselines = threshold_masks(image, [one.baseline for one in plan.thresholds_of(record.id)], task)
         case = _Case(record, image, probabilities, prediction, reference, baselines)
         of_case = [_row(case, number, plan) for number in range(len(task.classes))]
         for one, (row, bins) in zip(task.classes, of_case, strict=True):
@@ -156,7 +156,7 @@ def evaluate(
 @implements("REQ-338")
 def _row(case: _Case, number: int, plan: EvaluationPlan) -> tuple[CaseCounts, ClassReliability]:
     """The counts of a class of a case against everything else; the classes count from 0."""
-    record, task, tuned = case.record, plan.task, plan.thresholds[number]
+    record, task, tuned = case.record, plan.task, plan.thresholds_of(case.record.id)[number]
     probabilities = class_probabilities(case.probabilities)[number]
     predicted, true = case.prediction == number + 1, case.reference == number + 1
     near = border_band(true)

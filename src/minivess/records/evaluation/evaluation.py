@@ -11,6 +11,7 @@ from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, check_rows
 from minivess.records.evaluation.measures import FORMER, MEASURES, AggregateName, Measure, MeasureName, measures_of
+from minivess.records.evaluation.parts import PART_NOTES, EvaluatedPart
 from minivess.records.evaluation.summaries import CONFIDENCE, ClassFigures, Interval, percent
 from minivess.records.lengths import UNIT_NAMES, Length, LengthUnit
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
@@ -255,12 +256,21 @@ class EvaluationPlan(Record):
     """How many looks the seal allows; None under seals of version 0.1.0."""
     groups: dict[Slug, Slug]
     """The group of each case of the data set, as the seal fixed them."""
+    part: EvaluatedPart | None = None
+    """The part that is evaluated; None: the sealed test part."""
+    cross_fitted: dict[Slug, tuple[ClassThresholds, ...]] = Field(default={})
+    """Thresholds of single cases, fitted on other groups. They replace `thresholds`."""
 
     @model_validator(mode="after")
     def _fit(self) -> Self:
-        if len(self.thresholds) != len(self.task.classes):
-            raise ValueError(f"{len(self.task.classes)} classes need as many thresholds, not {len(self.thresholds)}")
+        for found in (self.thresholds, *self.cross_fitted.values()):
+            if len(found) != len(self.task.classes):
+                raise ValueError(f"{len(self.task.classes)} classes need as many thresholds, not {len(found)}")
         return self
+
+    def thresholds_of(self, case: str) -> tuple[ClassThresholds, ...]:
+        """What was tuned for each class, for a case."""
+        return self.cross_fitted.get(case, self.thresholds)
 
     @property
     def level(self) -> float:
@@ -294,6 +304,8 @@ class EvaluationRecord(Record):
     """Which look at this test set it was."""
     looks: Annotated[int, Field(ge=1)] | None = None
     """How many looks the seal allows; None under seals of version 0.1.0."""
+    part: Annotated[EvaluatedPart | None, Field(exclude_if=_missing)] = None
+    """The part that was evaluated; None: the sealed test part. `request` then names the part, and no gate takes the record."""
     classes: Annotated[dict[str, ClassFigures], Field(exclude_if=lambda value: not value)] = Field(default={})
     """Each of several classes by its name, in the order of their values: the same figures over the rows of the class. Then
     the figures of the record itself are over the rows of all classes. Empty for one class."""
@@ -338,8 +350,8 @@ class EvaluationRecord(Record):
 
     @property
     def reuse(self) -> str:
-        """What a reader must know of other looks at the same test set."""
-        return reuse_in_words(self.look, self.looks)
+        """What a reader must know of other looks at the same test set, or of the part that was evaluated."""
+        return reuse_in_words(self.look, self.looks) if self.part is None else PART_NOTES[self.part]
 
     @implements("REQ-214")
     @model_validator(mode="after")

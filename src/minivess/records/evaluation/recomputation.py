@@ -195,6 +195,7 @@ def record_of(cases: Sequence[CaseCounts], plan: EvaluationPlan) -> EvaluationRe
         cases=tuple(cases),
         look=plan.look,
         looks=plan.looks,
+        part=plan.part,
         **dict(figures),
     )
 
@@ -213,7 +214,7 @@ def recomputed(record: EvaluationRecord, plan: AnalysisPlan) -> Figures:
     return figures_of(_counted(record), plan.conventions, seed=plan.seed, level=record.level)
 
 
-@implements("REQ-216", "RC-90")
+@implements("REQ-216", "REQ-422", "RC-90", "RC-169")
 def first_difference(record: EvaluationRecord, plan: AnalysisPlan) -> Difference | None:
     """Compare a record with its plan and its figures with those that follow from its counts.
 
@@ -225,6 +226,8 @@ def first_difference(record: EvaluationRecord, plan: AnalysisPlan) -> Difference
     Raises:
         UsageError: the record has no counts, because version 0.1.0 wrote it.
     """
+    if record.part is not None:
+        return Difference(figure="part", stated=record.part, computed="the sealed test part", by="its registered plan")
     cases = _counted(record)
     stated = dict(_planned(record.conventions, record.threshold, {name for case in cases for name in case.counts}))
     planned = dict(_planned(plan.conventions, plan.mask_threshold, {DICE, *plan.measures}))

@@ -16,7 +16,7 @@ from minivess.records.models.model import RunRecord
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_record
 from minivess.workflows.session.recording import recorded
-from minivess.workflows.session.services import Services
+from minivess.workflows.session.services import Services, WorkspaceReader
 from minivess.workflows.session.workspace_files import write_json
 
 
@@ -63,7 +63,7 @@ def combine(services: Services, signer: Signer) -> str:
     return digest_of(made)
 
 
-def load_ensemble(services: Services, inputs: BoundInputs) -> Any:
+def load_ensemble(services: WorkspaceReader, inputs: BoundInputs) -> Any:
     """The PyTorch ensemble, each member's weights compared with the digest that the ensemble's record names."""
     workspace = Workspace(services.workspace)
     fixed = inputs.record(ENSEMBLE, EnsembleRecord)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.data.version import TrainedOn
+from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.models.exports.export import GRAPH
 from minivess.records.models.training_event import TrainingEvent
 from minivess.records.sinks import Progress, RunListener
@@ -82,6 +83,37 @@ def track_export(services: WorkspaceReader, folder: Path, *, model: str, data: T
         return log_onnx(store, services.project.device.name, graphs, tags=tags)
     except CouldNotCheckError as error:
         _log.warning("the exported model is not in MLflow: %s", error.message)
+        return None
+
+
+@implements("REQ-424")
+def track_evaluation(
+    services: WorkspaceReader, record: EvaluationRecord, folder: Path, *, data: Mapping[str, str]
+) -> str | None:
+    """Keep an evaluation in MLflow; returns the id of the run, or None, with a warning, where that fails.
+
+    Args:
+        services: the workspace.
+        record: the evaluation, whose means become metrics.
+        folder: its files, which become artifacts.
+        data: digests of the data, as tags.
+    """
+    from minivess.observability.tracking.evaluations import log_evaluation
+    from minivess.observability.tracking.mlflow_store import MlflowStore
+
+    figures = {
+        name if of_class is None else f"{name} of {of_class}": interval.mean
+        for of_class, one in record.by_class.items()
+        for name, interval in one.aggregates.items()
+    }
+    part = record.part or "test"
+    tags = {**_circumstances(services), "model": record.model, "part": part, "data": data["data"], "dvc": data["dvc"]}
+    store = MlflowStore(services.settings.mlflow_uri, artifacts=Workspace(services.workspace).evidence / "mlflow")
+    try:
+        experiment = services.project.device.name
+        return log_evaluation(store, experiment, f"evaluation of the {part} part", figures, folder, tags=tags)
+    except CouldNotCheckError as error:
+        _log.warning("the evaluation is not in MLflow: %s", error.message)
         return None
 
 

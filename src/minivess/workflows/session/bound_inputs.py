@@ -119,6 +119,11 @@ class BoundInputs:
         """Whether the log says what the file must be."""
         return name in self._outputs.get(file_of(name).action, {})
 
+    def index_of(self, name: str) -> int | None:
+        """The index of the newest completed entry that made a file; None: there is none."""
+        made = self._outputs.get(file_of(name).action, {}).get(name)
+        return None if made is None else made[1]
+
     @implements("REQ-197")
     def first_missing(self, step: StepName) -> Step:
         """The first step before another that the log has not; the step itself when the log has all of them."""

@@ -1,0 +1,1 @@
+"""Evaluations that need no access to the sealed test set."""

@@ -1,0 +1,140 @@
+"""Evaluate the newest model on cases that are not in the test set, at any time."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from minivess.foundation.errors import UsageError
+from minivess.foundation.files import write_atomic
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.ml.cases.prepared import LoadedCase, load_recorded
+from minivess.ml.evaluation.baseline import tune_thresholds
+from minivess.ml.evaluation.evaluate import Predict, evaluate
+from minivess.ml.evaluation.figures import write_figures
+from minivess.records.data.groups import groups_of
+from minivess.records.data.split import Part
+from minivess.records.evaluation.evaluation import ClassThresholds, EvaluationPlan, EvaluationRecord
+from minivess.records.evaluation.parts import EvaluatedPart
+from minivess.workflows.evaluation.newest_model import NewestModel, newest_model, share_held_out
+from minivess.workflows.models.cases import cases_of
+from minivess.workflows.models.listening import track_evaluation
+from minivess.workflows.models.training import training_data
+from minivess.workflows.sealed.analysis_plan import plan_of
+from minivess.workflows.session.bound_inputs import BoundInputs
+from minivess.workflows.session.services import WorkspaceReader
+
+_SHOWN = 12
+"""Digits of the digest of a model in the name of a folder."""
+
+
+class PartEvaluation(NamedTuple):
+    """An evaluation of a part, and where its files are."""
+
+    record: EvaluationRecord
+    folder: Path
+    model: str
+    """What was evaluated, for people."""
+
+
+class _Judged(NamedTuple):
+    """What the cases of a part are judged with."""
+
+    cases: tuple[str, ...]
+    predict: Predict
+    thresholds: tuple[ClassThresholds, ...]
+    """Of each class."""
+    cross_fitted: dict[str, tuple[ClassThresholds, ...]]
+    """Of single cases."""
+
+
+@implements("REQ-422", "REQ-424", "RC-168")
+def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluation:
+    """Measure the newest model on a part of the data set that is not the test set.
+
+    The record and its pictures are in `evidence/evaluation/parts/PART/MODEL`, and in MLflow. No entry is written, because
+    nothing of the test set is read, and no gate takes the record.
+
+    Args:
+        services: the workspace.
+        part: `validation`: the cases of the training part that the members did not learn from. `calibration`: cross-fitted.
+
+    Raises:
+        UsageError: there is no model, or no such case.
+        VerificationError: a file is not the one that the log names, or members were trained on another split.
+    """
+    held, workspace = BoundInputs.of(services), Workspace(services.workspace)
+    model, groups = newest_model(services, held), groups_of(held.manifest, held.split)
+
+    def loaded(names: Iterable[str]) -> Iterator[LoadedCase]:
+        return (load_recorded(workspace.prepared, held.case_record(name)) for name in names)
+
+    with _judged(services, held, model, part, groups) as judged:
+        record, pictures = evaluate(
+            ((case.record, case.image) for case in loaded(judged.cases)),
+            judged.predict,
+            lambda name: next(loaded([name])).label,
+            EvaluationPlan(
+                analysis=plan_of(services.project, held.manifest.cases, terms=held.terms),
+                model=model.digest,
+                data=held.split.root,
+                request=part,
+                task=model.predictor.task,
+                thresholds=judged.thresholds,
+                looks=1,
+                groups=groups,
+                part=part,
+                cross_fitted=judged.cross_fitted,
+            ),
+            progress=services.progress,
+        )
+    folder = workspace.evaluation / "parts" / part / model.digest.removeprefix("sha256:")[:_SHOWN]
+    write_figures(record, pictures, folder / "figures")
+    write_atomic(folder / "evaluation.json", record.model_dump_json(indent=2).encode() + b"\n")
+    track_evaluation(services, record, folder, data=held.version)
+    return PartEvaluation(record, folder, model.kind)
+
+
+@contextmanager
+def _judged(
+    services: WorkspaceReader, held: BoundInputs, model: NewestModel, part: EvaluatedPart, groups: dict[str, str]
+) -> Iterator[_Judged]:
+    wanted, task = services.project.calibration, model.predictor.task
+    tuned = cases_of(held, Part.CALIBRATION)
+    if part == "calibration":
+        from minivess.ml.evaluation.cross_fitting import cross_fit
+        from minivess.ml.uncertainty.calibration import CalibrationCase
+
+        with tempfile.TemporaryDirectory(prefix="minivess-") as folder:
+            fitted = cross_fit(
+                model.predictor,
+                [CalibrationCase(one.record.id, one.image, one.label, one.record.physical_spacing) for one in tuned],
+                split=held.split,
+                groups=groups,
+                target_recall=wanted.target_recall,
+                confidence=wanted.confidence,
+                seed=services.project.split.seed,
+                folder=Path(folder),
+                progress=services.progress,
+            )
+            names = tuple(fitted.thresholds)
+            yield _Judged(names, fitted.predictor.predict, fitted.thresholds[names[0]], fitted.thresholds)
+        return
+    data = training_data(held, Workspace(services.workspace).prepared, share_held_out(services, held))
+    if not data.validated.records:
+        raise UsageError(
+            f"no case is new to the members of this model: {data.note}", hint="minivess evaluate --part calibration"
+        )
+    baselines = tune_thresholds(
+        [(case.image, case.label) for case in tuned], [groups[case.record.id] for case in tuned], task
+    )
+    thresholds = tuple(
+        ClassThresholds(baseline=baseline, conformal=model.conformal[one.name])
+        for one, baseline in zip(task.classes, baselines, strict=True)
+    )
+    names = tuple(record.id for record in data.validated.records)
+    yield _Judged(names, model.predictor.predict, thresholds, {})

@@ -156,3 +156,17 @@ Feature: Training and combining members
       | 1 threads             | it is refused, and the reason names both  |
       | the layout other      | it is refused, and the reason names both  |
       | another PyTorch       | it is refused, and the reason names both  |
+
+  @REQ-425 @RC-170
+  Scenario Outline: A finished member without a completed entry is taken only when the log announced its training
+    Given a log that announced a training with seed 0
+    And the record of a finished member with seed <seed> whose part names <entry>
+    When the member is looked for
+    Then it is <answer>
+
+    Examples:
+      | seed | entry            | answer  |
+      | 0    | that entry       | taken   |
+      | 0    | an earlier entry | refused |
+      | 1    | that entry       | refused |
+      | 0    | no entry         | refused |

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError
 from minivess.ml.inference.predictor import EnsemblePredictor, PatchPredictor
 from minivess.ml.sampling.case_store import CaseStore, TrainingCase, cases_digest
@@ -22,14 +23,17 @@ from minivess.ml.sampling.patches import Batch, PatchSource
 from minivess.ml.training import schedules
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
 from minivess.ml.training.validation import ValidationCases, validation_cases
+from minivess.records.log.entry import Entry
 from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_run import Circumstances, RunPart
+from minivess.workflows.session.recording import recorded
 from tests.support.builders.training_cases import stored
 from tests.support.lazy_modules import lazily
 from tests.support.patch_cutters import flipped, killed
 from tests.support.patch_sources import source_of
+from tests.support.projects import ProjectFolder
 
 with lazily(
     "torch",
@@ -37,11 +41,13 @@ with lazily(
     "minivess.ml.training.circumstances.memory_formats",
     "minivess.ml.training.circumstances.repeatability",
     "minivess.ml.training.member",
+    "minivess.workflows.models.training",
 ):
     import torch
 
     from minivess.ml.training import checkpoints, member
     from minivess.ml.training.circumstances import memory_formats, repeatability
+    from minivess.workflows.models import training
 
 scenarios("training.feature")
 
@@ -433,3 +439,57 @@ def refused(refusal: RefusedError | None) -> None:
     assert refusal is not None
     assert re.search(r"began with (.+) (\S+), and would continue with \1 (?!\2)\S+:", refusal.message)
     assert "--elsewhere" in (refusal.hint or "")
+
+
+@given("a log that announced a training with seed 0", target_fixture="announced")
+def log_with_announcement(started_project: ProjectFolder, tmp_path: Path) -> tuple[list[Entry], int]:
+    project = started_project.copy_to(tmp_path / "project")
+    with project.services() as services:
+        with (
+            pytest.raises(RefusedError),
+            recorded(services, "training", project.signers["ada"], context=services.context(seed=0)) as record,
+        ):
+            raise RefusedError("the process ends here")
+        assert record.started is not None
+        return list(services.log.entries()), record.started
+
+
+@given(
+    parsers.parse("the record of a finished member with seed {seed:d} whose part names {entry}"),
+    target_fixture="finished",
+)
+def finished_member(announced: tuple[list[Entry], int], seed: int, entry: str) -> RunRecord:
+    index = {"that entry": announced[1], "an earlier entry": 0, "no entry": None}[entry]
+    digest = digest_bytes(b"toy")
+    return RunRecord(
+        seed=seed,
+        model=SPEC,
+        training=TRAINING,
+        data=digest,
+        weights=digest,
+        steps=20,
+        final_loss=0.5,
+        device="cpu",
+        seconds=1.0,
+        parts=(RunPart(first_step=1, last_step=20, where=WHERE, seconds=1.0, entry=index),),
+    )
+
+
+@when("the member is looked for", target_fixture="refusal")
+def look_for_member(announced: tuple[list[Entry], int], finished: RunRecord) -> RefusedError | None:
+    try:
+        training.refuse_unannounced(finished, announced[0])
+    except RefusedError as error:
+        return error
+    return None
+
+
+@then("it is taken")
+def taken(refusal: RefusedError | None) -> None:
+    assert refusal is None
+
+
+@then("it is refused")
+def not_taken(refusal: RefusedError | None) -> None:
+    assert refusal is not None
+    assert "did not announce" in refusal.message

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.foundation.errors import UsageError
-from minivess.ml.losses.class_weights import class_weights
+from minivess.ml.losses.class_weights import check_stated, class_weights
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.task import SegmentationTask
 from minivess.records.models.training import TrainingSpec
@@ -18,6 +18,8 @@ TASK = SegmentationTask(classes=(LabelClass(value=1, name="artery"), LabelClass(
 
 def test_equal_weights_are_none_and_stated_ones_are_kept() -> None:
     assert class_weights("equal", (90, 5, 5), TASK) is None
+    for fits in ("equal", "balanced", (2.0, 3.0)):
+        check_stated(fits, 2)
     assert class_weights((2.0, 3.0), (90, 5, 5), TASK) == (2.0, 3.0)
 
 
@@ -30,6 +32,8 @@ def test_balanced_weights_are_square_roots_from_1_to_100() -> None:
 def test_a_weight_for_each_class_is_required(stated: tuple[float, ...]) -> None:
     with pytest.raises(UsageError, match=r"training\.class_weights has \d numbers? for 2 classes"):
         class_weights(stated, (90, 5, 5), TASK)
+    with pytest.raises(UsageError, match=r"training\.class_weights has \d numbers? for 2 classes"):
+        check_stated(stated, 2)
 
 
 def test_a_class_that_no_training_case_has_gets_no_balanced_weight() -> None:

@@ -55,3 +55,14 @@ def checked(weights: tuple[float, ...], classes: int) -> tuple[float, ...]:
             hint="give one number a class, without the background",
         )
     return weights
+
+
+@implements("REQ-350")
+def check_stated(chosen: ClassWeights, classes: int) -> None:
+    """Refuse numbers that are not one a class, before anything is read for training.
+
+    Raises:
+        UsageError: there is not one number a class.
+    """
+    if not isinstance(chosen, str):
+        checked(chosen, classes)

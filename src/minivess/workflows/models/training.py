@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.digests import digest_file
-from minivess.foundation.errors import UsageError
+from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.ml.losses.class_weights import check_stated
 from minivess.ml.preprocessing.preprocessor import fit_preprocessing
 from minivess.ml.training.execution.devices import DeviceChoice, check_precision, choose_device
 from minivess.ml.training.execution.places import ALONE, check_shares, torchrun_place
@@ -20,7 +21,7 @@ from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.data.version import TrainedOn
 from minivess.records.device.workspace_files import SPLIT
-from minivess.records.log.entry import Outcome
+from minivess.records.log.entry import Entry, Outcome
 from minivess.records.log.payloads.models import Training
 from minivess.records.models.model import RunRecord
 from minivess.workflows.models.listening import Hear, listeners_of, steps_of, tracker_of
@@ -105,6 +106,7 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: Devic
         together = (torchrun_place() or choice).processes
         check_shares(together, batch=project.training.batch, accumulate=project.training.accumulate)
         version, task = inputs.version, inputs.task
+        check_stated(project.training.class_weights, len(task.classes))
         start = load_start(services, inputs)
     from minivess.ml.sampling.case_store import store_cases
     from minivess.ml.training.member import train_member
@@ -143,6 +145,9 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: Devic
         if kept is not None and digest_file(folder / RUN) in recorded_outputs:
             runs.append(kept)
             continue
+        if kept is not None:
+            with refused_on_record(services, "training", signer):
+                refuse_unannounced(kept, services.log.entries(actions={"training"}))
         with recorded(
             services,
             "training",
@@ -174,6 +179,32 @@ def _train(services: Services, signer: Signer, *, elsewhere: bool, choice: Devic
             record.payload(**dict(Training.of(run)))
         runs.append(run)
     return runs
+
+
+@implements("REQ-425", "RC-170")
+def refuse_unannounced(run: RunRecord, entries: Iterable[Entry]) -> None:
+    """Refuse a finished member whose parts are not announced in the log.
+
+    A process that ends between the last file of a member and its entry leaves such a folder with announced parts. The entry is
+    then written without training again.
+
+    Args:
+        run: the record in the folder of a member that no completed entry names.
+        entries: of trainings.
+
+    Raises:
+        RefusedError: a part names no entry that announced a training with the seed of the run.
+    """
+    announced = {
+        entry.body.index
+        for entry in entries
+        if entry.body.outcome is Outcome.STARTED and entry.body.context.seed == run.seed
+    }
+    if not run.parts or any(part.entry not in announced for part in run.parts):
+        raise RefusedError(
+            f"models/members/seed-{run.seed} is a finished member whose training this log did not announce",
+            hint="move the folder away; `minivess train` then trains the member",
+        )
 
 
 class TrainingData(NamedTuple):

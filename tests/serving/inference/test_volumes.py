@@ -10,10 +10,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from minivess.foundation.errors import InputError
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
-from minivess.serving.inference.volumes import Limits, pack_mask, parse_npy, parse_spacing
+from minivess.serving.inference.volumes import Limits, parse_npy, parse_spacing
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
-from tests.support.servers.served import npy, unpack_mask
+from tests.support.servers.served import npy
 
 pytestmark = pytest.mark.verifies("SU-43")
 
@@ -116,10 +116,3 @@ def test_a_spacing_of_version_0_1_0_is_in_micrometres() -> None:
     for text in ("5 um,1,1", "2,1", "0,1,1", "1e6,1,1", "-1,1,1"):
         with pytest.raises(InputError):
             parse_spacing(text, ONE_CLASS_OF_VOLUMES, former=True)
-
-
-@pytest.mark.verifies("REQ-027")
-@given(arrays(np.uint8, (2, 3, 4), elements=st.integers(0, 1)))
-def test_a_packed_mask_is_unpacked_by_numpy_and_always_the_same(mask: np.ndarray) -> None:
-    assert np.array_equal(unpack_mask(pack_mask(mask)), mask)
-    assert pack_mask(mask) == pack_mask(mask.copy())

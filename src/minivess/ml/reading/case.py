@@ -173,7 +173,7 @@ def _read_case(
     source: CaseSource, root: Path, classes: tuple[LabelClass, ...], unit: StatedUnit | None, limits: Limits
 ) -> Case:
     image_path, label_path = _inside(root, source.image.as_posix()), _inside(root, source.label.as_posix())
-    image = _colours(read_image(image_path, limits=limits), image_path)
+    image = in_colours(read_image(image_path, limits=limits), image_path)
     files = [
         CaseFile("the image", image_path, image),
         CaseFile("the mask", label_path, _open_mask(label_path, limits)),
@@ -182,7 +182,7 @@ def _read_case(
         second_path = _inside(root, source.second_label.as_posix())
         files.append(CaseFile("the second mask", second_path, _open_mask(second_path, limits)))
     for one in files:
-        _check_channels(one)
+        check_channels(one)
     notes, identifiers, facts = list(image.notes), list(image.identifiers), image.facts
     stated = []
     if source.metadata is not None:
@@ -216,15 +216,7 @@ def _read_case(
     masks = [
         _on_grid(volume, image, one.path, classes) for volume, one in zip(agreed.volumes[1:], files[1:], strict=True)
     ]
-    with np.errstate(all="ignore"):
-        grey = np.ascontiguousarray(image.array, dtype="<f4")
-    if not np.isfinite(grey).all():
-        raise InputError(
-            "the image holds NaN or infinite voxels",
-            path=image_path,
-            hint="replace them before ingest",
-            rule="image-finite",
-        )
+    grey = finite(image, image_path)
     mask, spacing = masks[0], agreed.spacing
     return Case(
         grey,
@@ -247,7 +239,7 @@ def _read_case(
 
 
 @implements("REQ-290")
-def _check_channels(one: CaseFile) -> None:
+def check_channels(one: CaseFile) -> None:
     """An image has as many channels as a network can take; a mask has one value a voxel.
 
     Raises:
@@ -309,7 +301,25 @@ def _on_grid(label: Volume, image: Volume, path: Path, classes: tuple[LabelClass
     return dataclasses.replace(mask, array=mask.array.reshape(image.grid))
 
 
-def _colours(image: Volume, path: Path) -> Volume:
+def finite(image: Volume, path: Path) -> npt.NDArray[np.float32]:
+    """The values of an image in single precision, contiguous.
+
+    Raises:
+        InputError: a value is NaN or infinite.
+    """
+    with np.errstate(all="ignore"):
+        values = np.ascontiguousarray(image.array, dtype="<f4")
+    if not np.isfinite(values).all():
+        raise InputError(
+            "the image holds NaN or infinite voxels",
+            path=path,
+            hint="replace them before ingest",
+            rule="image-finite",
+        )
+    return values
+
+
+def in_colours(image: Volume, path: Path) -> Volume:
     """An indexed image in its colours, or in grey where its palette has no others."""
     if image.palette is None:
         return image

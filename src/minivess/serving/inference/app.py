@@ -29,14 +29,15 @@ from minivess.serving.inference import problems
 from minivess.serving.inference.interface import description, form_hint, has_size, request_body
 from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message, segmentation
 from minivess.serving.inference.page import front_page
-from minivess.serving.inference.volumes import Limits, parse_npy, parse_spacing
+from minivess.serving.inference.volumes import MAGIC, Limits, parse_npy, parse_spacing
+from minivess.workflows.serving.images import MASK_FORMATS, MaskEncoder, RequestImage, check_mask_format, read_image
 from minivess.workflows.serving.inference import InferenceService, ServedModel
 
 _SPACING_BYTES = 1024
 _DIGITS = 18
 _PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Malformed: no multipart form, no .npy file, no spacing. Counted.", **_PROBLEM},
+    400: {"description": "Malformed: no multipart form, no image that is read, no spacing. Counted.", **_PROBLEM},
     408: {"description": "The request took too long to arrive. Counted.", **_PROBLEM},
     413: {"description": "More bytes than are taken. Counted.", **_PROBLEM},
     422: {
@@ -114,8 +115,8 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
         """Answer a mask with the decision and its receipt, or refuse with reasons."""
         name = uuid4().hex
         try:
-            data, spacing = await _read_request(request, bounds, engine.model)
-            return await in_thread(lambda: _respond(engine, bounds, name, data, spacing))
+            asked = await _read_request(request, bounds, engine.model)
+            return await in_thread(lambda: _respond(engine, bounds, name, asked))
         except _TurnedError as turned:
             return turned.how.response(engine)
         except CouldNotCheckError:
@@ -159,20 +160,15 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     return app
 
 
-def _respond(
-    engine: InferenceService, limits: Limits, name: str, data: bytes, stated: _Stated | None
-) -> Response | Segmentation:
+def _respond(engine: InferenceService, limits: Limits, name: str, asked: _Asked) -> Response | Segmentation:
     """Judge one request (blocking).
 
     Raises:
-        _TurnedError: image or spacing cannot be read.
+        _TurnedError: image, spacing or format of masks cannot be taken.
     """
-    task = engine.model.task
-    spacing = None
-    if stated is not None:
-        spacing = _parsed(RefusalReason.SPACING, lambda: parse_spacing(stated.text, task, former=stated.former))
-    image = _parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits, task))
-    answer = engine.answer(image, spacing, name, source=digest_bytes(data))
+    image = _image(asked, engine.model, limits)
+    _parsed(RefusalReason.INCOMPLETE, lambda: check_mask_format(asked.mask_format, image, engine.model.task))
+    answer = engine.answer(image.array, image.spacing, name, source=digest_bytes(asked.data))
     if answer.mask is None or answer.receipt is None:
         return problems.problem_response(
             "outside-intended-use",
@@ -184,19 +180,48 @@ def _respond(
             refused=True,
             receipt=answer.receipt,
         )
-    return segmentation(engine.model, name, answer, answer.mask, answer.receipt)
+    encode = MaskEncoder(asked.mask_format, image, engine.model)
+    return segmentation(engine.model, name, answer, answer.mask, answer.receipt, encode=encode)
+
+
+@implements("REQ-426")
+def _image(asked: _Asked, model: ServedModel, limits: Limits) -> RequestImage:
+    """The image of a request, with its spacing.
+
+    Raises:
+        _TurnedError: it cannot be read, or nothing states its spacing.
+    """
+    task, stated, data = model.task, asked.spacing, asked.data
+    words = "the form lacks `volume` or one `spacing`"
+    unknown = _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, form_hint(model)))
+    if stated is None and data.startswith(MAGIC) and has_size(model):
+        raise unknown
+    spacing = None
+    if stated is not None:
+        spacing = _parsed(RefusalReason.SPACING, lambda: parse_spacing(stated.text, task, former=stated.former))
+    if data.startswith(MAGIC):
+        array = _parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits, task))
+        image = RequestImage(array, spacing, None, data)
+    else:
+        most, voxels = limits.body_bytes, limits.voxels
+        image = _parsed(
+            RefusalReason.VOLUME, lambda: read_image(data, spacing, task, most_bytes=most, most_voxels=voxels)
+        )
+    if image.spacing is None and has_size(model):
+        raise unknown
+    return image
 
 
 def _parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
     try:
         return parse()
-    except InputError as error:
+    except (InputError, UsageError) as error:
         raise _TurnedError(_Turned(reason, 400, error.message, error.hint)) from None
 
 
 @implements("REQ-173", "REQ-175")
-async def _read_request(request: Request, limits: Limits, model: ServedModel) -> tuple[bytes, _Stated | None]:
-    """File and spacing of a request, in memory; no spacing where images have no physical size and none is stated.
+async def _read_request(request: Request, limits: Limits, model: ServedModel) -> _Asked:
+    """The parts of a request, in memory.
 
     Raises:
         _TurnedError: the request is no form, too large, too slow or incomplete, or the client has gone.
@@ -214,7 +239,7 @@ async def _read_request(request: Request, limits: Limits, model: ServedModel) ->
         with fail_after(limits.seconds):
             form = await _read_form(request, limits.body_bytes)
             try:
-                data, stated = await _parts(form)
+                data, stated, formats = await _parts(form)
             finally:
                 await form.close()
     except TimeoutError:
@@ -229,10 +254,14 @@ async def _read_request(request: Request, limits: Limits, model: ServedModel) ->
         raise
     except Exception:  # whatever the parser makes of what a client wrote
         raise _TurnedError(malformed) from None
-    if data is None or len(stated) > 1 or (not stated and has_size(model)):
+    if data is None or len(stated) > 1 or len(formats) > 1:
         words = "the form lacks `volume` or one `spacing`"
         raise _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, hint))
-    return data, stated[0] if stated else None
+    mask_format = formats[0] if formats else MASK_FORMATS[0]
+    if mask_format not in MASK_FORMATS:
+        words = f"`mask_format` is none of {', '.join(MASK_FORMATS)}"
+        raise _TurnedError(_Turned(RefusalReason.INCOMPLETE, 400, words, hint))
+    return _Asked(data, stated[0] if stated else None, mask_format)
 
 
 class _TooLargeError(Exception):
@@ -269,10 +298,19 @@ class _Stated(NamedTuple):
     former: bool
 
 
-async def _parts(form: FormData) -> tuple[bytes | None, list[_Stated]]:
-    """The file of a form, and each spacing, under its name or the former one."""
+class _Asked(NamedTuple):
+    """A request: the bytes of its file, its spacing where it states one, and the format of masks that it asks for."""
+
+    data: bytes
+    spacing: _Stated | None
+    mask_format: str
+
+
+async def _parts(form: FormData) -> tuple[bytes | None, list[_Stated], list[str]]:
+    """The file of a form, each spacing, under its name or the former one, and each format of masks."""
     volume = form.get("volume")
     data = await volume.read() if isinstance(volume, UploadFile) else None
     names = (("spacing", False), ("spacing_um", True))
     texts = [(text, former) for name, former in names for text in form.getlist(name)]
-    return data, [_Stated(text if isinstance(text, str) else "", former) for text, former in texts]
+    formats = [text if isinstance(text, str) else "" for text in form.getlist("mask_format")]
+    return data, [_Stated(text if isinstance(text, str) else "", former) for text, former in texts], formats

@@ -8,7 +8,10 @@ from minivess.foundation.implements import implements
 from minivess.records.lengths import shown
 from minivess.records.models.task import SegmentationTask
 from minivess.serving.inference.volumes import shape_words
+from minivess.workflows.serving.images import MASK_FORMATS
 from minivess.workflows.serving.inference import ServedModel
+
+FORMATS = "NIfTI, TIFF, NRRD, PNG, JPEG, DICOM (one file, or a series as zip) or NumPy `.npy`"
 
 
 def has_size(model: ServedModel) -> bool:
@@ -56,7 +59,7 @@ def call_example(model: ServedModel) -> str:
 def form_hint(model: ServedModel) -> str:
     """How a well-formed request looks."""
     spacing = f" and a text part `spacing` ({spacing_example(model)})" if has_size(model) else ""
-    return f"send multipart/form-data with a file part `volume` (.npy){spacing}"
+    return f"send multipart/form-data with a file part `volume` ({FORMATS}){spacing}"
 
 
 @implements("REQ-348")
@@ -78,16 +81,21 @@ def request_body(model: ServedModel) -> dict[str, Any]:
         "volume": {
             "type": "string",
             "format": "binary",
-            "description": f"NumPy `.npy` file of {images(model.task)}: whole or real numbers in any unit.",
-        }
+            "description": f"{FORMATS} of {images(model.task)}: whole or real numbers in any unit.",
+        },
+        "mask_format": {
+            "type": "string",
+            "enum": list(MASK_FORMATS),
+            "default": MASK_FORMATS[0],
+            "description": "The format of all masks of the answer. `png` holds pictures, `dicom-seg` answers DICOM.",
+        },
     }
     schema: dict[str, Any] = {"type": "object", "required": ["volume"], "properties": parts}
     if has_size(model):
-        schema["oneOf"] = [{"required": ["spacing"]}, {"required": ["spacing_um"]}]
         axes = model.task.axes
         parts["spacing"] = {
             "type": "string",
-            "description": f"Voxel size with its unit (µm, um or mm) as {' x '.join(axes)}.",
+            "description": f"Voxel size with its unit (µm, um or mm) as {' x '.join(axes)}, where the file does not state it.",
             "example": spacing_example(model),
         }
         parts["spacing_um"] = {

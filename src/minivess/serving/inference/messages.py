@@ -12,7 +12,7 @@ from minivess.foundation.digests import Digest
 from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.intended_use import IntendedUse
-from minivess.serving.inference.volumes import pack_mask
+from minivess.workflows.serving.images import MaskEncoder
 from minivess.workflows.serving.inference import Answer, ServedModel, mask_digest
 
 
@@ -22,7 +22,7 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-_MASK = "base64 of a gzipped NumPy `.npy` file, uint8, on the grid of the image"
+_MASK = "base64 of a file of the format `mask_format` (`npy`: a gzipped NumPy file), uint8, on the grid of the image"
 _CONFORMAL_MASK = (
     f"{_MASK}: 1 where the class may be that the mask misses, at the threshold whose recall calibration guarantees. "
     "None when it could give no guarantee."
@@ -64,6 +64,9 @@ class Segmentation(Message):
             examples=["H4sIAAAAAAAC/5vsG+rp…"],
         ),
     ]
+    mask_format: Annotated[
+        str, Field(description="The format of all masks of this answer, as the request asked for it.", examples=["npy"])
+    ] = "npy"
     mask_digest: Annotated[
         Digest,
         Field(
@@ -101,7 +104,13 @@ class Segmentation(Message):
 
 
 def segmentation(
-    model: ServedModel, request: str, answer: Answer, mask: NDArray[np.uint8], receipt: Receipt
+    model: ServedModel,
+    request: str,
+    answer: Answer,
+    mask: NDArray[np.uint8],
+    receipt: Receipt,
+    *,
+    encode: MaskEncoder,
 ) -> Segmentation:
     """An answer as it is sent.
 
@@ -111,13 +120,14 @@ def segmentation(
         answer: it has this mask and this receipt.
         mask: uint8 on the grid of the image.
         receipt: of the answer's entry.
+        encode: makes the text of masks.
     """
     classes = tuple(
         SegmentedClass(
             **_facts(one.label),
             conformal_threshold=one.conformal_threshold,
             foreground_fraction=one.foreground_fraction,
-            conformal_mask=None if one.conformal_mask is None else pack_mask(one.conformal_mask),
+            conformal_mask=(None if one.conformal_mask is None else encode(one.conformal_mask, value=one.label.value)),
         )
         for one in answer.classes
     )
@@ -125,7 +135,8 @@ def segmentation(
     return Segmentation(
         decision="answered",
         reasons=(),
-        mask=pack_mask(mask),
+        mask=encode(mask),
+        mask_format=encode.name,
         mask_digest=mask_digest(mask),
         axes=model.task.axes,
         shape=mask.shape,

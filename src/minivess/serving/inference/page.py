@@ -50,7 +50,11 @@ def front_page(model: ServedModel) -> str:
         "Mask": rule_words(model),
     }
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows.items())
-    size = f", and its {'voxel' if len(use.axes) == 3 else 'pixel'} size with its unit" if has_size(model) else ""
+    size = (
+        f", and its {'voxel' if len(use.axes) == 3 else 'pixel'} size with its unit where the file does not state it"
+        if has_size(model)
+        else ""
+    )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(model.device)} – inference</title><style>{_STYLE}</style></head><body>
@@ -60,8 +64,8 @@ def front_page(model: ServedModel) -> str:
 <h2>Classes</h2>
 {_classes(model)}
 <h2>Sending an image</h2>
-<p>Send one {"volume" if len(use.axes) == 3 else "picture"} as a NumPy <code>.npy</code> file with axes
-{escape(shape_words(task))}{size}:</p>
+<p>Send one {"volume" if len(use.axes) == 3 else "picture"} as NIfTI, TIFF, NRRD, PNG, JPEG, DICOM (a series as one zip
+archive) or NumPy <code>.npy</code>, with axes {escape(shape_words(task))}{size}:</p>
 <pre><code>{escape(call_example(model))}</code></pre>
 <p>The answer contains the mask, the decision, and a receipt that proves the entry in the audit log. Input outside the
 bounds above is refused, with reasons and a receipt. Nothing is answered that could not be recorded first.</p>

@@ -8,9 +8,6 @@ evaluated.
 
 from __future__ import annotations
 
-import base64
-import gzip
-import io
 import math
 import re
 from dataclasses import dataclass
@@ -30,7 +27,8 @@ Spacing = tuple[float, ...]
 _LONGEST_SPACING, _METRE = 100, 1e6
 _COUNTS = {2: "two", 3: "three"}
 
-_MAGIC = b"\x93NUMPY"
+MAGIC = b"\x93NUMPY"
+"""The first bytes of a `.npy` file."""
 _LENGTH_BYTES = {(1, 0): 2, (2, 0): 4}
 _HEADER_LIMIT = 4096
 _HINT = "save the array with numpy.save(file, array.astype('float32')); GET /v1/model lists its axes and channels"
@@ -118,7 +116,7 @@ def _header(data: bytes) -> tuple[str, int]:
     Raises:
         InputError: the file is of another format or version, or the header is too long.
     """
-    if data[:6] != _MAGIC or len(data) < 8:
+    if data[:6] != MAGIC or len(data) < 8:
         raise InputError("the file is no .npy file", hint=_HINT)
     width = _LENGTH_BYTES.get((data[6], data[7]))
     if width is None:
@@ -182,10 +180,3 @@ def parse_spacing(text: str, task: SegmentationTask, *, former: bool = False) ->
         example = f"send `spacing` as {' x '.join(task.axes)}, for example {'5 x 1 x 1 µm'[-4 * len(task.axes) :]}"
         raise InputError(f"`{name}` is not {_COUNTS[len(task.axes)]} {wanted}", hint=example)
     return numbers
-
-
-def pack_mask(mask: NDArray[np.uint8]) -> str:
-    """A mask as base64 of gzipped `.npy` bytes; the same mask gives the same text."""
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.ascontiguousarray(mask), version=(1, 0), allow_pickle=False)
-    return base64.b64encode(gzip.compress(stream.getvalue(), compresslevel=3, mtime=0)).decode("ascii")

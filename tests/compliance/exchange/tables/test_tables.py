@@ -316,7 +316,7 @@ def _zip(**files: bytes) -> bytes:
 def test_archives_that_unpack_to_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="packed more than"):
         read_workbook(_zip(**{"xl/workbook.xml": b"\0" * (8 << 20)}), "a.xlsx", ForeignMapping())
-    monkeypatch.setattr("minivess.compliance.exchange.untrusted.zip_guard.MAX_UNPACKED", 1000)
+    monkeypatch.setattr("minivess.foundation.reading.zip_guard.MAX_UNPACKED", 1000)
     with pytest.raises(InputError, match="unpacks to more"):
         read_workbook(_zip(a=b"x" * 600, b=b"y" * 600), "a.xlsx", ForeignMapping())
     with pytest.raises(InputError, match="holds more than"):

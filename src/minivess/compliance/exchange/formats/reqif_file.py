@@ -27,8 +27,8 @@ from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.tables.item_rows import recognise
 from minivess.compliance.exchange.untrusted.encodings import decode
 from minivess.compliance.exchange.untrusted.xml_tree import guard_xml
-from minivess.compliance.exchange.untrusted.zip_guard import read_zip
 from minivess.foundation.errors import InputError
+from minivess.foundation.reading.zip_guard import read_zip
 
 OWN_TOOL = "MiniVess"
 OWN_ID, OWN_TITLE, OWN_TEXT = "ReqIF.ForeignID", "ReqIF.Name", "ReqIF.Text"

@@ -17,8 +17,8 @@ from minivess.compliance.exchange.mapping import ForeignMapping
 from minivess.compliance.exchange.tables.cell_rows import Cells, Grid, filled_down, own_table, read_grid
 from minivess.compliance.exchange.tables.cell_text import CellTexts, escape, rich_strings, shared_strings
 from minivess.compliance.exchange.untrusted.xml_tree import guard_xml, parse_xml
-from minivess.compliance.exchange.untrusted.zip_guard import read_zip
 from minivess.foundation.errors import InputError
+from minivess.foundation.reading.zip_guard import read_zip
 
 MAX_CELL = 32_767
 """Characters Excel allows in a cell."""

@@ -1,0 +1,127 @@
+"""Images as requests bring them, and masks as answers give them."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.choices import choose
+from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.implements import implements
+from minivess.ml.writing.placed_mask import PlacedMask
+from minivess.ml.writing.registry import WRITERS, write_mask
+from minivess.records.models.task import SegmentationTask
+from minivess.workflows.serving.inference import ServedModel
+
+MASK_FORMATS = tuple(WRITERS)
+"""The formats of masks, by name; the first one is usual."""
+
+
+@dataclass(frozen=True)
+class RequestImage:
+    """The image of a request.
+
+    Attributes:
+        array: float32 (z, y, x) or (y, x), channels last where there are several.
+        spacing: micrometres along each spatial axis; None: no physical size is known.
+        affine: from indices (z, y, x, 1) to right-anterior-superior micrometres, where the file states it.
+        source: the bytes that were sent.
+    """
+
+    array: NDArray[np.float32]
+    spacing: tuple[float, ...] | None
+    affine: NDArray[np.float64] | None
+    source: bytes
+
+
+@implements("REQ-426", "RC-171")
+def read_image(
+    data: bytes, spacing: tuple[float, ...] | None, task: SegmentationTask, *, most_bytes: int, most_voxels: int
+) -> RequestImage:
+    """Read an image of a format that `data ingest` reads, as it reads it.
+
+    Args:
+        data: a file, or a zip archive with the files of a DICOM series.
+        spacing: what the request states, in micrometres.
+        task: what the model takes.
+        most_bytes: of the file, and of what it unpacks to.
+        most_voxels: of the image.
+
+    Raises:
+        InputError: the file cannot be read, its spacing is unknown or another one than the request states, or the model takes
+            other axes or channels.
+    """
+    from minivess.ml.reading.single_image import read_single
+    from minivess.ml.reading.volume import Limits
+
+    try:
+        found = read_single(data, spacing=spacing, limits=Limits(file_bytes=most_bytes, voxels=most_voxels))
+    except InputError as error:
+        hint = "state `spacing` in the request" if error.rule == "spacing-unknown" else error.hint
+        raise InputError(error.message, hint=hint, rule=error.rule) from None
+    several = found.axes.endswith("c")
+    channels = found.array.shape[-1] if several else 1
+    if found.axes.removesuffix("c") != task.axes or channels != task.channels:
+        wanted = f"axes ({', '.join(task.axes)}) and {_counted(task.channels)}"
+        axes = ", ".join(found.axes.removesuffix("c"))
+        raise InputError(
+            f"the image has axes ({axes}) and {_counted(channels)}; the model takes {wanted}", rule="axes-order"
+        )
+    return RequestImage(found.array, found.spacing, found.affine, data)
+
+
+def _counted(channels: int) -> str:
+    return f"{channels} channel" + ("" if channels == 1 else "s")
+
+
+@implements("REQ-428")
+def check_mask_format(name: str, image: RequestImage, task: SegmentationTask) -> None:
+    """Refuse a format of masks that cannot hold the mask of an image, before the image is segmented.
+
+    Raises:
+        UsageError: there is no such format, or it does not fit.
+        InputError: the slices of a DICOM series are not on the grid of the image.
+    """
+    choose(WRITERS, name, what="format of masks")
+    if name == "png" and len(task.axes) != 2:
+        raise UsageError("a PNG holds a picture, and this mask is a volume", hint="ask for nifti, tiff or npy")
+    if name == "dicom-seg":
+        from minivess.ml.writing.dicom_seg import sources_of
+
+        sources_of(image.source, image.affine, len(image.array))
+
+
+class MaskEncoder:
+    """Makes the text of masks in an answer.
+
+    Args:
+        name: of the format.
+        image: the image that was segmented.
+        model: what answered.
+    """
+
+    def __init__(self, name: str, image: RequestImage, model: ServedModel) -> None:
+        self.name = name
+        self._facts: dict[str, Any] = {
+            "spacing": image.spacing,
+            "affine": image.affine,
+            "source": image.source if name == "dicom-seg" else b"",
+            "made_by": (model.device, model.version),
+        }
+        self._model = model
+
+    def __call__(self, mask: NDArray[np.uint8], *, value: int | None = None) -> str:
+        """A mask as base64 of the bytes of its file.
+
+        Args:
+            mask: uint8 on the grid of the image.
+            value: of the only class that it shows as 1; None: it shows all classes by their values.
+        """
+        shown = tuple(one for one in self._model.task.classes if value in {None, one.value})
+        classes = shown if value is None else tuple(one.model_copy(update={"value": 1}) for one in shown)
+        file = write_mask(PlacedMask(mask, classes=classes, **self._facts), self.name)
+        return base64.b64encode(file.data).decode("ascii")

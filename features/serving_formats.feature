@@ -77,3 +77,41 @@ Feature: The service takes the formats that people have
     When a series is sent, asking for a DICOM segmentation
     Then patient, study and frame of reference are those of the series
     And each plane of the segmentation is where its slice is
+
+  @REQ-429
+  Scenario Outline: A picture is answered in the short form
+    Given a service whose model takes colour pictures
+    When one of them is sent to the short form as <file>, asking for <format>
+    Then the short answer has the mask of the long one, its model and its latency
+    And its receipt is that of an entry in the log
+
+    Examples:
+      | file | format |
+      | PNG  | rle    |
+      | PNG  | png    |
+
+  @REQ-429
+  Scenario: A picture outside the intended use is refused in the short form too
+    Given a service whose model takes colour pictures
+    When a picture without contrast is sent to the short form
+    Then the request is refused as outside the intended use, with a receipt
+
+  @REQ-429
+  Scenario: Volumes have no short form
+    Given a service whose model takes grey volumes
+    When a known volume is sent to the short form
+    Then there is no such page
+
+  @REQ-429
+  Scenario: An earlier decision can be read again
+    Given a service whose model takes grey volumes
+    When a known volume is sent as NIfTI, which states its spacing
+    Then its decision and its receipt are found by the index of its entry
+    And an index without an answer is not found
+
+  @REQ-429
+  Scenario: The service is alive without a log, and not ready
+    Given a service whose model takes grey volumes
+    When its log is taken away
+    Then it is alive
+    And it is not ready

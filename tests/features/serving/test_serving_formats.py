@@ -6,7 +6,6 @@ import base64
 import gzip
 import io
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -192,6 +191,100 @@ def _planes(facts: dict[str, Any]) -> None:
         assert np.array_equal(plane > 0, mask[number] > 0)
 
 
-def test_the_archive_of_the_scenario_is_one() -> None:
-    with zipfile.ZipFile(io.BytesIO(image_files.zipped({"a": b"b"}))) as archive:
-        assert archive.read("a") == b"b"
+def _short(story: Story, image: np.ndarray, parts: dict[str, str]) -> None:
+    data = image_files.png(np.clip(np.rint(image), 0, 255).astype(np.uint8))
+    story.sent = data
+    answer: Any = story.running.client.post("/predict", files={"file": ("a.png", data)}, data=parts)
+    story.response = answer
+
+
+@when(parsers.parse("one of them is sent to the short form as PNG, asking for {name}"))
+def _send_short(story: Story, facts: dict[str, Any], name: str) -> None:
+    facts["format"] = name
+    _short(story, facts["image"], {} if name == "rle" else {"mask_format": name})
+
+
+@then("the short answer has the mask of the long one, its model and its latency")
+def _short_answer(story: Story, facts: dict[str, Any]) -> None:
+    body = story.answered.json()
+    assert story.answered.status_code == 200, body
+    long = story.running.post(story.sent, {}).json()
+    mask = served.unpack_mask(long["mask"])
+    as_runs = facts["format"] == "rle"
+    found = rle.from_runs(**body["mask"]) if as_runs else image_files.png_array(base64.b64decode(body["mask"]))
+    assert np.array_equal(found, mask)
+    assert mask.any()
+    assert (body["model"], body["model_version"]) == (long["model"], story.running.engine.model.version)
+    assert body["latency_ms"] > 0
+    assert [one["name"] for one in body["classes"]] == ["polyp"]
+
+
+@then("its receipt is that of an entry in the log")
+def _short_receipt(story: Story) -> None:
+    body = story.answered.json()
+    entry = story.running.serving.services.log.entry(body["receipt"]["index"])
+    details = story.running.serving.services.log.details(entry.body.index)
+    assert details is not None
+    assert details.payload["decision"] == "answered"
+    assert f"requests/{body['request']}" in {one.name for one in entry.body.inputs}
+
+
+@when("a picture without contrast is sent to the short form")
+def _send_flat(story: Story, facts: dict[str, Any]) -> None:
+    _short(story, np.full_like(facts["image"], 40), {})
+
+
+@then("the request is refused as outside the intended use, with a receipt")
+def _outside(story: Story) -> None:
+    body = story.answered.json()
+    assert (story.answered.status_code, body["decision"]) == (422, "refused")
+    assert body["receipt"]["index"] > 0
+
+
+@when("a known volume is sent to the short form")
+def _send_volume_short(story: Story, facts: dict[str, Any]) -> None:
+    data = image_files.nifti(facts["image"], MILLIMETRES)
+    answer: Any = story.running.client.post("/predict", files={"file": ("a", data)})
+    story.response = answer
+
+
+@then("there is no such page")
+def _no_page(story: Story) -> None:
+    assert story.answered.status_code == 404
+    assert story.answered.json()["type"] == "urn:minivess:problem:not-found"
+
+
+@then("its decision and its receipt are found by the index of its entry")
+def _decision(story: Story) -> None:
+    body = story.answered.json()
+    index = body["receipt"]["index"]
+    found = story.running.client.get(f"/v1/decisions/{index}").json()
+    assert (found["decision"], found["outcome"], found["request"]) == ("answered", "completed", body["request"])
+    assert found["foreground_fraction"] == pytest.approx(body["foreground_fraction"])
+    receipt = story.running.client.get(f"/v1/decisions/{index}/receipt").json()
+    assert receipt == story.running.client.get(f"/v1/receipts/{index}").json()
+    assert receipt["entry"] == body["receipt"]["entry"]
+    assert [one["digest"] for one in story.running.client.get("/v1/models").json()] == [found["model"]]
+
+
+@then("an index without an answer is not found")
+def _unknown(story: Story) -> None:
+    for index in (0, 10**6):
+        for path in (f"/v1/decisions/{index}", f"/v1/decisions/{index}/receipt"):
+            assert story.running.client.get(path).status_code == 404
+
+
+@when("its log is taken away")
+def _without_log(story: Story) -> None:
+    assert story.running.client.get("/readyz").status_code == 200
+    story.running.break_log()
+
+
+@then("it is alive")
+def _alive(story: Story) -> None:
+    assert story.running.client.get("/healthz").json() == {"status": "ok"}
+
+
+@then("it is not ready")
+def _not_ready(story: Story) -> None:
+    assert story.running.client.get("/readyz").status_code == 503

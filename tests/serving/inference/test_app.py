@@ -243,7 +243,17 @@ def test_health_and_model_say_what_is_served(service: served.Service) -> None:
 
 def test_the_description_of_the_interface_is_complete(service: served.Service) -> None:
     document = service.client.get("/openapi.json").json()
-    assert set(document["paths"]) == {"/v1/segment", "/v1/health", "/v1/model", "/v1/receipts/{index}"}
+    assert set(document["paths"]) == {
+        "/v1/segment",
+        "/v1/health",
+        "/v1/model",
+        "/v1/models",
+        "/v1/receipts/{index}",
+        "/v1/decisions/{index}",
+        "/v1/decisions/{index}/receipt",
+        "/healthz",
+        "/readyz",
+    }
     segment = document["paths"]["/v1/segment"]["post"]
     assert {"200", "400", "413", "422", "503"} <= set(segment["responses"])
     assert set(segment["requestBody"]["content"]) == {"multipart/form-data"}

@@ -61,6 +61,15 @@ def tiff_array(data: bytes) -> np.ndarray:
     return array
 
 
+def png(image: np.ndarray) -> bytes:
+    """A grey or colour picture as PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, format="PNG")
+    return stream.getvalue()
+
+
 def png_array(data: bytes) -> np.ndarray:
     """The array of a grey PNG."""
     from PIL import Image

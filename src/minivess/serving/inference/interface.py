@@ -105,3 +105,25 @@ def request_body(model: ServedModel) -> dict[str, Any]:
             "example": "5,1,1"[-2 * len(axes) + 1 :],
         }
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+@implements("REQ-429")
+def picture_body(model: ServedModel) -> dict[str, Any]:
+    """The body of a request of `/predict`."""
+    parts: dict[str, Any] = {
+        "file": {"type": "string", "format": "binary", "description": f"PNG or JPEG of {images(model.task)}."},
+        "mask_format": {
+            "type": "string",
+            "enum": ["rle", "png"],
+            "default": "rle",
+            "description": "Run lengths, or base64 of a PNG.",
+        },
+    }
+    if has_size(model):
+        parts["spacing"] = {
+            "type": "string",
+            "description": f"Pixel size with its unit (µm, um or mm) as {' x '.join(model.task.axes)}.",
+            "example": spacing_example(model),
+        }
+    schema = {"type": "object", "required": ["file"], "properties": parts}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}

@@ -121,7 +121,13 @@ class MaskEncoder:
             mask: uint8 on the grid of the image.
             value: of the only class that it shows as 1; None: it shows all classes by their values.
         """
+        return base64.b64encode(self._file(mask, value)).decode("ascii")
+
+    def text(self, mask: NDArray[np.uint8]) -> str:
+        """A mask as the text that its format is, or as base64 where it is none."""
+        return self._file(mask, None).decode("ascii") if self.name == "rle" else self(mask)
+
+    def _file(self, mask: NDArray[np.uint8], value: int | None) -> bytes:
         shown = tuple(one for one in self._model.task.classes if value in {None, one.value})
         classes = shown if value is None else tuple(one.model_copy(update={"value": 1}) for one in shown)
-        file = write_mask(PlacedMask(mask, classes=classes, **self._facts), self.name)
-        return base64.b64encode(file.data).decode("ascii")
+        return write_mask(PlacedMask(mask, classes=classes, **self._facts), self.name).data

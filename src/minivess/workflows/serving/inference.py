@@ -6,6 +6,7 @@ an entry as well, or is counted: when the request could not be read, or when mor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -253,6 +254,29 @@ class InferenceService:
         Raises:
             UsageError: there is no such entry, or it is no answer of this service.
         """
+        return self._proved(index)[0]
+
+    @implements("REQ-429")
+    def decision(self, index: int) -> tuple[Entry, Mapping[str, object]]:
+        """The entry of an answer given earlier, which the log proves, and its details; none where they were erased.
+
+        Raises:
+            UsageError: there is no such entry, or it is no answer of this service.
+        """
+        _, entry = self._proved(index)
+        details = self._serving.services.log.details(index)
+        return entry, {} if details is None else details.payload
+
+    @implements("REQ-429")
+    def check_ready(self) -> None:
+        """Read the serving log, which every answer is written to.
+
+        Raises:
+            CouldNotCheckError: it cannot be read.
+        """
+        self._serving.services.log.checkpoint()
+
+    def _proved(self, index: int) -> tuple[Receipt, Entry]:
         unknown = UsageError(f"entry {index} is no answer of this service", hint="use the index of a receipt")
         try:
             receipt = self._serving.prove(index)
@@ -264,7 +288,7 @@ class InferenceService:
             raise VerificationError(f"entry {index} of the log is malformed") from None
         if entry.body.action != ACTION:
             raise unknown
-        return receipt
+        return receipt, entry
 
     def _recorded(self, request_id: str, source: str) -> AbstractContextManager[Recording]:
         """What the answer to one request is recorded with; it leaves only once its entry is on the disk."""

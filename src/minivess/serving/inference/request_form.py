@@ -1,0 +1,188 @@
+"""The form of a request, read within limits, and the image in it.
+
+Image bytes stay in memory; neither file names nor anything else the client wrote reaches the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from anyio import fail_after
+from fastapi import Request, Response
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from minivess.foundation.errors import InputError, UsageError
+from minivess.foundation.implements import implements
+from minivess.records.log.serving_log import RefusalReason
+from minivess.serving.inference import problems
+from minivess.serving.inference.interface import form_hint, has_size
+from minivess.serving.inference.volumes import MAGIC, Limits, parse_npy, parse_spacing
+from minivess.workflows.serving.images import MASK_FORMATS, RequestImage, read_image
+from minivess.workflows.serving.inference import InferenceService, ServedModel
+
+_SPACING_BYTES = 1024
+_DIGITS = 18
+FILE_PARTS = ("volume", "file")
+"""The names of the part with the image."""
+
+
+@dataclass(frozen=True)
+class Turned:
+    """How a request that cannot be read is answered and counted."""
+
+    reason: RefusalReason
+    status: int
+    detail: str
+    hint: str
+    kind: str = "malformed-request"
+
+    def response(self, engine: InferenceService) -> Response:
+        """Count it and say why."""
+        engine.turn_away(self.reason)
+        return problems.problem_response(
+            self.kind, self.status, self.detail, hint=self.hint, reasons=(self.detail,), refused=True
+        )
+
+
+class TurnedError(Exception):
+    """The request cannot be read."""
+
+    def __init__(self, how: Turned) -> None:
+        super().__init__()
+        self.how = how
+
+
+@implements("REQ-426")
+def image_of(asked: Asked, model: ServedModel, limits: Limits) -> RequestImage:
+    """The image of a request, with its spacing.
+
+    Raises:
+        TurnedError: it cannot be read, or nothing states its spacing.
+    """
+    task, stated, data = model.task, asked.spacing, asked.data
+    words = "the form lacks `volume` or one `spacing`"
+    unknown = TurnedError(Turned(RefusalReason.INCOMPLETE, 400, words, form_hint(model)))
+    if stated is None and data.startswith(MAGIC) and has_size(model):
+        raise unknown
+    spacing = None
+    if stated is not None:
+        spacing = parsed(RefusalReason.SPACING, lambda: parse_spacing(stated.text, task, former=stated.former))
+    if data.startswith(MAGIC):
+        array = parsed(RefusalReason.VOLUME, lambda: parse_npy(data, limits, task))
+        image = RequestImage(array, spacing, None, data)
+    else:
+        most, voxels = limits.body_bytes, limits.voxels
+        image = parsed(
+            RefusalReason.VOLUME, lambda: read_image(data, spacing, task, most_bytes=most, most_voxels=voxels)
+        )
+    if image.spacing is None and has_size(model):
+        raise unknown
+    return image
+
+
+def parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
+    try:
+        return parse()
+    except (InputError, UsageError) as error:
+        raise TurnedError(Turned(reason, 400, error.message, error.hint)) from None
+
+
+@implements("REQ-173", "REQ-175")
+async def read_request(request: Request, limits: Limits, model: ServedModel) -> Asked:
+    """The parts of a request, in memory.
+
+    Raises:
+        TurnedError: the request is no form, too large, too slow or incomplete, or the client has gone.
+    """
+    hint = form_hint(model)
+    too_large = Turned(
+        RefusalReason.TOO_LARGE,
+        413,
+        f"the request is larger than the {limits.body_bytes} bytes taken",
+        "send the volume in blocks",
+        "too-large",
+    )
+    malformed = Turned(RefusalReason.NO_FORM, 400, "the request is no well-formed multipart form", hint)
+    try:
+        with fail_after(limits.seconds):
+            form = await _read_form(request, limits.body_bytes)
+            try:
+                data, stated, formats = await _parts(form)
+            finally:
+                await form.close()
+    except TimeoutError:
+        words = f"the request was not there after {limits.seconds:g} seconds"
+        how = Turned(RefusalReason.TOO_SLOW, 408, words, "send it faster, or in blocks", "too-slow")
+        raise TurnedError(how) from None
+    except ClientDisconnect:
+        raise TurnedError(Turned(RefusalReason.HUNG_UP, 400, "the request ended early", hint)) from None
+    except _TooLargeError:
+        raise TurnedError(too_large) from None
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # whatever the parser makes of what a client wrote
+        raise TurnedError(malformed) from None
+    if data is None or len(stated) > 1 or len(formats) > 1:
+        words = "the form lacks `volume` or one `spacing`"
+        raise TurnedError(Turned(RefusalReason.INCOMPLETE, 400, words, hint))
+    mask_format = formats[0] if formats else MASK_FORMATS[0]
+    if mask_format not in MASK_FORMATS:
+        words = f"`mask_format` is none of {', '.join(MASK_FORMATS)}"
+        raise TurnedError(Turned(RefusalReason.INCOMPLETE, 400, words, hint))
+    return Asked(data, stated[0] if stated else None, mask_format)
+
+
+class _TooLargeError(Exception):
+    """More bytes came than are taken."""
+
+
+async def _read_form(request: Request, limit: int) -> FormData:
+    """The multipart form of a request; stops reading as soon as more than `limit` bytes came."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise MultiPartException("not a multipart form")
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
+        raise _TooLargeError
+    parser = MultiPartParser(
+        request.headers, _bounded(request, limit), max_files=1, max_fields=4, max_part_size=_SPACING_BYTES
+    )
+    parser.spool_max_size = limit
+    return await parser.parse()
+
+
+async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    taken = 0
+    async for chunk in request.stream():
+        taken += len(chunk)
+        if taken > limit:
+            raise _TooLargeError
+        yield chunk
+
+
+class _Stated(NamedTuple):
+    """The spacing of a request as text; `former`: under its name of version 0.1.0."""
+
+    text: str
+    former: bool
+
+
+class Asked(NamedTuple):
+    """A request: the bytes of its file, its spacing where it states one, and the format of masks that it asks for."""
+
+    data: bytes
+    spacing: _Stated | None
+    mask_format: str
+
+
+async def _parts(form: FormData) -> tuple[bytes | None, list[_Stated], list[str]]:
+    """The file of a form, each spacing, under its name or the former one, and each format of masks."""
+    volume = next((form[name] for name in FILE_PARTS if name in form), None)
+    data = await volume.read() if isinstance(volume, UploadFile) else None
+    names = (("spacing", False), ("spacing_um", True))
+    texts = [(text, former) for name, former in names for text in form.getlist(name)]
+    formats = [text if isinstance(text, str) else "" for text in form.getlist("mask_format")]
+    return data, [_Stated(text if isinstance(text, str) else "", former) for text, former in texts], formats

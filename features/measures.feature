@@ -41,3 +41,71 @@ Feature: Measures of two masks are right
       | turned with their spacing |
       | put into a larger field   |
       | put on a finer grid       |
+
+  @REQ-374 @REQ-381
+  Scenario: Measures that follow from the same counts share them
+    Given a prediction of vessels with faults
+    When all measures are counted for a case
+    Then the counts of Dice and of clDice are there once
+    And each measure of the plan follows from the counts that a reader of the record has
+
+  @REQ-375
+  Scenario Outline: Distances of borders have the unit of the spacing
+    Given a <kind> and the same one moved by 2 voxels along an axis of 3 µm
+    When all measures are counted for a case
+    Then the Hausdorff distance is 6 µm, and the mean distances are between 0 and 6 µm
+
+    Examples:
+      | kind   |
+      | volume |
+      | plane  |
+
+  @REQ-376
+  Scenario: Each value of the reference table is equal, or a listed difference
+    Given the stored table of the reference implementation
+    When its pairs of masks are measured
+    Then all 15 measures of the table are compared
+    And each listed difference is one
+
+  @REQ-377
+  Scenario Outline: A topological fault counts one
+    Given a ring of vessels in which <fault>
+    When all measures are counted for a case
+    Then the Betti-0 error is <components> and the Betti-1 error is <tunnels>
+
+    Examples:
+      | fault                        | components | tunnels |
+      | nothing is wrong             | 0          | 0       |
+      | a gap opens the ring         | 0          | 1       |
+      | two gaps cut the ring in two | 1          | 1       |
+      | a bar is drawn through it    | 0          | 1       |
+
+  @REQ-378
+  Scenario: Objects, branches, length and radius of vessels
+    Given two straight vessels, of which the prediction has one and half of the other, and a speck that is none
+    When all measures are counted for a case
+    Then one object matches, as half of the other is not enough
+    And the skeleton has 3 branches for 2 and a length of 25 µm for 36 µm, and the vessels have a radius of 2 µm
+
+  @REQ-379
+  Scenario: Skeletons and distances are made once for a case
+    Given a prediction of vessels with faults
+    When all measures are counted for a case
+    Then each mask was thinned once, and the borders were compared once
+
+  @REQ-380 @RC-153
+  Scenario: The registered plan states what each measure gives for empty masks
+    Given a project that chooses iou, sensitivity and object_f1
+    When its plan is made
+    Then the plan has these measures, with a sentence for each
+
+  @REQ-380 @RC-154
+  Scenario Outline: A limit on a measure that is not computed is refused
+    Given a project that chooses iou, sensitivity and object_f1
+    When <what> on the Hausdorff distance is added
+    Then it is refused, and the message says where to add the measure
+
+    Examples:
+      | what        |
+      | a criterion |
+      | a gate      |

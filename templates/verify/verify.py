@@ -476,6 +476,12 @@ def log_raw(public):  # raw bytes of the key of a log
 
 # ---------------------------------------------------------------- forms of records and payloads
 
+MEASURE = (
+    "dice|cldice|nsd|hd95|hd95_um|iou|sensitivity|specificity|ppv|volume_error|hd|assd|masd|boundary_iou|skeleton_precision|"
+    "skeleton_recall|betti0_error|betti1_error|object_f1|branch_error|length_error|radius_error"
+)
+"""The names of measures."""
+
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
 # object with values of such.
 # fmt: off
@@ -491,6 +497,7 @@ TYPES = {
     "above-0-to-1": lambda value: need(type(value) in {int, float} and 0 < value <= 1, "no number above 0 up to 1"),
     "one-unit": lambda plan: need(one_unit(fit(plan, "plan", "the plan")), "a plan that states the unit of distances not once"),
     "overlap-share": lambda value: need(type(value) in {int, float} and 0 <= value < 1, "no number from 0 to below 1"),
+    "sentences": lambda held: [fit(name, "measure", "it") + fit(one, "short", "it") for name, one in held.items()],
     "shares": lambda value: [one is None or fit(one, "share", "a share") for one in fit(value, "object", "it").values()],
     "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
@@ -503,8 +510,7 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
-    "measure": "dice|cldice|nsd|hd95|hd95_um", "length-unit": "um|mm|px",
-    "aggregate": "dice|cldice|nsd|hd95|hd95_um|dice_over_baseline|failures",
+    "measure": MEASURE, "aggregate": MEASURE + "|dice_over_baseline|failures", "length-unit": "um|mm|px",
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
@@ -557,7 +563,7 @@ outcome-of: criterion=criterion value~=number met=bool; looks: per_release?=1 to
 plan: measures?*=measure mask?=short mask_threshold=between-0-1 conventions=conventions intervals?=short confidence?=number
     reuse?=short baseline?=short published?=short seed=int looks=looks criteria*=criterion notes?~=paragraph
 conventions: tolerance?=positive unit?=length-unit tolerance_um?=positive foreground_connectivity?=neighbours
-    both_empty?=short one_empty?=short border?=short
+    both_empty?=short one_empty?=short of_measure?=sentences border?=short
     skeleton?=short bootstrap?=100 bootstrap_unit?=short statistics?=statistics failure_dice?~=above-0-to-1
 registered: signatures=signatures gates*=policy-gate
 gate metric: kind=text id=slug measure=measure statistic?=statistic at_least?~=number at_most?~=number
@@ -587,7 +593,7 @@ interval: mean=number lower~=number upper~=number n=int level?=between-0-1 metho
 limits: method=method lower=number upper=number coverage?~=share
 record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
     aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
-    looks~=1 classes?+=figures
+    looks~=1 measured?*=measure classes?+=figures
 figures: aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number
 export: onnx=digest opset=int input_shape*=int max_abs_difference=number tolerance=number flipped_voxels=int
     tested_patches=int seconds_torch=number seconds_onnx=number task?=object preprocessing?=object model?=contract
@@ -1078,7 +1084,7 @@ def named(artifacts, name):  # the digest of the artifact of a name, or None
 SAME = {
     "plan": ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse"),
     "conventions": ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton"),
-    "left out": ("statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class"),
+    "left out": ("of_measure", "statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class"),
 }
 """Fields of a plan and of its conventions that may not change after a look, and those that not every plan has."""
 
@@ -1097,8 +1103,8 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield from (("measures, " + name.replace("hd95_um", "hd95"), "equal", True) for name in plan["measures"])
     yield from ((name, "equal", [plan[name]]) for name in SAME["plan"])
     yield from ((name, "equal", [told[name]]) for name in SAME["conventions"])
-    yield "failure_dice", "at_least", told.get("failure_dice")
-    yield "statistics", "equal", [told.get("statistics")]
+    yield from (("of " + name, "equal", [one]) for name, one in told.get("of_measure", {}).items())
+    yield from (("failure_dice", "at_least", told.get("failure_dice")), ("statistics", "equal", [told.get("statistics")]))
     for one in plan["criteria"]:
         what = one["measure"].replace("hd95_um", "hd95") + ", " + one.get("statistic", "mean")
         what += CLASS + one["of_class"] if "of_class" in one else ""

@@ -5,16 +5,16 @@ A measure that is not in `RELATIONS` must keep every relation exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 from typing import Any
 
 import numpy as np
 
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.registry import count_measures
-from minivess.records.evaluation.counts import MeasureCounts
+from minivess.ml.measures.registry import count_measures, measure_values
+from minivess.records.evaluation.counts import CaseNumbers
 from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.measures import MEASURES
 from tests.support.lazy_modules import lazily
@@ -45,6 +45,15 @@ class Relations:
     refined: Callable[[Pair, float], tuple[float, float]] | None = None
     """Between which values the measure of a pair is when each voxel becomes 2 x 2 x 2 voxels of half the size, at a
     tolerance. None: it does not change."""
+    defined_alone: bool = True
+    """Whether every mask beside itself has a value; else it has none where a mask is empty, full or a single voxel."""
+    sees_empty: bool = True
+    """Whether an empty prediction is worse than a perfect one for every reference with a voxel."""
+    sees_damage: bool = True
+    """Whether a larger missing part is never better, and the loss of a few planes is worse than none."""
+    apart: str = "worst"
+    """What a voxel beside a voxel has: the worst share or one step (`worst`), the best value (`best`), none (`none`), or a
+    share of the other background voxels (`background`)."""
 
 
 def _refined_cldice(pair: Pair, tolerance: float) -> tuple[float, float]:
@@ -78,12 +87,68 @@ def _half_diagonal(pair: Pair) -> float:
     return float(np.linalg.norm(spacing_of(pair[0]))) / 2
 
 
+def _refined_hd(pair: Pair, tolerance: float) -> tuple[float, float]:
+    """Each distance changes by at most half of the diagonal."""
+    before = number("hd", pair)
+    return before - _half_diagonal(pair), before + _half_diagonal(pair)
+
+
+def _refined_mean(name: str) -> Callable[[Pair, float], tuple[float, float]]:
+    """The same, and the weight of a border voxel among the others is at most doubled or halved."""
+
+    def bounds(pair: Pair, tolerance: float) -> tuple[float, float]:
+        before, half = number(name, pair), _half_diagonal(pair)
+        return before / 2 - half, 2 * before + half
+
+    return bounds
+
+
+def _within(name: str, slack: float) -> Callable[[Pair, float], tuple[float, float]]:
+    """A bound that was seen for vessels of five voxels."""
+
+    def bounds(pair: Pair, tolerance: float) -> tuple[float, float]:
+        before = number(name, pair)
+        return before - slack, before + slack
+
+    return bounds
+
+
+_ONE_SIDE = Relations(symmetric=False, defined_alone=False)
 RELATIONS: dict[str, Relations] = {
     "cldice": Relations(turned=0.06, refined=_refined_cldice),
     "nsd": Relations(refined=_refined_nsd),
     "hd95": Relations(every_component=False, refined=_refined_hd95),
+    "sensitivity": _ONE_SIDE,
+    "specificity": replace(_ONE_SIDE, every_component=False, sees_empty=False, sees_damage=False, apart="background"),
+    "ppv": replace(_ONE_SIDE, every_component=False, sees_damage=False),
+    "volume_error": replace(_ONE_SIDE, apart="best"),
+    "hd": Relations(refined=_refined_hd),
+    "assd": Relations(refined=_refined_mean("assd")),
+    "masd": Relations(refined=_refined_mean("masd")),
+    "boundary_iou": Relations(refined=_within("boundary_iou", 0.1)),
+    "skeleton_precision": replace(
+        _ONE_SIDE, every_component=False, sees_damage=False, turned=0.1, refined=_within("skeleton_precision", 0.15)
+    ),
+    "skeleton_recall": replace(_ONE_SIDE, turned=0.1, refined=_within("skeleton_recall", 0.15)),
+    "betti0_error": Relations(sees_damage=False, apart="best"),
+    "betti1_error": Relations(every_component=False, sees_empty=False, sees_damage=False, apart="best"),
+    "object_f1": Relations(sees_damage=False),
+    "branch_error": replace(
+        _ONE_SIDE, apart="best", sees_damage=False, turned=0.6, refined=_within("branch_error", 0.6)
+    ),
+    "length_error": replace(
+        _ONE_SIDE, every_component=False, apart="none", turned=0.25, refined=_within("length_error", 0.15)
+    ),
+    "radius_error": replace(
+        _ONE_SIDE,
+        every_component=False,
+        sees_damage=False,
+        apart="best",
+        turned=0.1,
+        refined=_within("radius_error", 0.15),
+    ),
 }
-"""The measures that keep a relation within a bound only. Documented in docs/concepts/measures.md."""
+"""The measures that keep a relation within a bound only, or not. Documented in docs/concepts/measures.md."""
 
 
 def spacing_of(mask: np.ndarray) -> tuple[float, ...]:
@@ -91,15 +156,27 @@ def spacing_of(mask: np.ndarray) -> tuple[float, ...]:
     return SPACING[-mask.ndim :]
 
 
-def counted(name: str, pair: Pair, spacing: tuple[float, ...] = (), tolerance: float = TOLERANCE) -> MeasureCounts:
+def counted(name: str, pair: Pair, spacing: tuple[float, ...] = (), tolerance: float = TOLERANCE) -> CaseNumbers:
     """What the measure of a name counts in a pair of prediction and reference."""
-    step: Any = spacing or spacing_of(pair[0])
-    return count_measures(CasePair.of(*pair, step), Conventions(tolerance=tolerance, unit="um"), [name])[name]
+    masks, conventions = _measured(pair, spacing, tolerance)
+    return count_measures(masks, conventions, [name])[MEASURES[name].counted_as]
+
+
+def values(
+    pair: Pair, spacing: tuple[float, ...] = (), tolerance: float = TOLERANCE, names: Iterable[str] = MEASURES
+) -> dict[str, float | None]:
+    """The value of each measure."""
+    return dict(measure_values(*_measured(pair, spacing, tolerance), names))
 
 
 def value(name: str, pair: Pair, spacing: tuple[float, ...] = (), tolerance: float = TOLERANCE) -> float | None:
     """The value of the measure of a name."""
-    return counted(name, pair, spacing, tolerance).measure
+    return values(pair, spacing, tolerance, [name])[name]
+
+
+def _measured(pair: Pair, spacing: tuple[float, ...], tolerance: float) -> tuple[CasePair, Conventions]:
+    step: Any = spacing or spacing_of(pair[0])
+    return CasePair.of(*pair, step), Conventions(tolerance=tolerance, unit="um")
 
 
 def number(name: str, pair: Pair, spacing: tuple[float, ...] = (), tolerance: float = TOLERANCE) -> float:
@@ -118,6 +195,24 @@ def perfect(name: str) -> float:
 def badness(name: str, found: float) -> float:
     """How far a value is from the best one."""
     return abs(perfect(name) - found)
+
+
+def is_perfect_alone(name: str, found: float | None, mask: np.ndarray) -> bool:
+    """Whether a value is the best one, or none where a mask beside itself may have none."""
+    if found is not None:
+        return found == perfect(name)
+    length = name == "length_error"
+    return not RELATIONS[name].defined_alone and (length or not mask.any() or bool(mask.all()))
+
+
+def is_worst(name: str, found: float | None) -> bool:
+    """Whether a value is one for a prediction without a voxel, and a reference with some, or the other way round."""
+    row = MEASURES[name]
+    if found is None:
+        return row.can_be_undefined
+    if not RELATIONS.get(name, Relations()).sees_empty:
+        return True
+    return found == 0 if row.higher_is_better else found > 0
 
 
 def turns(axes: int) -> Iterator[Turn]:

@@ -21,7 +21,7 @@ from minivess.foundation.errors import InputError
 from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.device.release import GateResult
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.measures import MEASURES
+from minivess.records.evaluation.measures import MEASURES, USUAL
 from minivess.records.items.trace import RecordedResult
 from tests.support.builders.new_measure import NAME, TITLE, VoxelRecall, add_measure
 from tests.support.builders.release_builder import TEMPLATES, make_release, write_source
@@ -83,7 +83,7 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
     cases = tuple(row.model_copy(update={"counts": {**row.counts, NAME: recall}}) for row in counted)
     aggregates = {**known.aggregates, NAME: known.aggregates["dice"]}
     changed = replace(dossier, evaluation=known.model_copy(update={"cases": cases, "aggregates": aggregates}))
-    assert [figure.name for figure in key_figures(changed)] == [row.heading("um") for row in MEASURES.values()]
+    assert [figure.name for figure in key_figures(changed)] == [MEASURES[name].heading("um") for name in (*USUAL, NAME)]
     assert TITLE in index_page(Renderer(TEMPLATES), changed, [], "")
     card = documents(Renderer(TEMPLATES), changed)["model-card.html"]
     assert f'<th scope="row">{TITLE}</th>' in card

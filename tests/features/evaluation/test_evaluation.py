@@ -17,7 +17,7 @@ from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import ClassThresholds, Criterion, EvaluationRecord
 from minivess.records.evaluation.intervals import mean_interval
-from minivess.records.evaluation.measures import MEASURES
+from minivess.records.evaluation.measures import USUAL
 from minivess.records.evaluation.summaries import Interval
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import NAME, add_measure
@@ -51,6 +51,7 @@ class Story:
     pair: tuple[np.ndarray, np.ndarray] | None = None
     scores: tuple[float, float] | None = None
     intervals: list[Interval] = field(default_factory=list)
+    measures: tuple[str, ...] = USUAL
 
     def predict(self, image: np.ndarray, spacing: object) -> np.ndarray:
         case = next(name for name, (known, _) in self.cases.items() if known is image)
@@ -104,7 +105,7 @@ def _(story: Story) -> None:
         story.predict,
         story.label,
         evaluation_plan(
-            analysis_plan(),
+            analysis_plan().model_copy(update={"measures": story.measures}),
             digest=DIGEST,
             request="scenario",
             cases=story.cases,
@@ -122,7 +123,7 @@ def _(story: Story) -> None:
         assert 0.5 < case.values["cldice"] <= 1
         assert 0.5 < case.values["nsd"] <= 1
         assert case.values["hd95"] is not None
-    assert set(MEASURES) <= set(story.record.aggregates)
+    assert set(USUAL) <= set(story.record.aggregates)
 
 
 @then("the record states tolerance, connectivity, skeleton and the rules for empty masks")
@@ -138,7 +139,7 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.record is not None
     row = next(case for case in story.record.cases if case.case == story.blind_to)
-    assert row.values == {"dice": 0, "cldice": 0, "nsd": 0, "hd95": None}
+    assert {name: row.values[name] for name in USUAL} == {"dice": 0, "cldice": 0, "nsd": 0, "hd95": None}
     assert story.record.worst == story.blind_to
 
 
@@ -149,8 +150,9 @@ def _(story: Story) -> None:
 
 
 @given("a new measure with a row in the table and a function")
-def _(monkeypatch: pytest.MonkeyPatch) -> None:
+def _(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     add_measure(monkeypatch)
+    story.measures = (*USUAL, NAME)
 
 
 @then("every case and the aggregates have the new measure")

@@ -16,7 +16,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError
 from minivess.foundation.paths import release_policy
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.registry import count_measures
+from minivess.ml.measures.registry import measure_values
 from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.device.project import Project
 from minivess.records.evaluation.evaluation import MASKS, AnalysisPlan, Conventions
@@ -209,10 +209,9 @@ def _measured(facts: dict, tolerance: str) -> None:
     prediction, reference = facts["masks"]
     pair = CasePair.of(prediction, reference, facts["record"].spacing_in(stated.unit))
     conventions = Conventions(tolerance=stated.value, unit=stated.unit)
-    facts["measured"] = count_measures(pair, conventions, ("hd95", "nsd"))
+    facts["measured"] = measure_values(pair, conventions, ("hd95", "nsd"))
 
 
 @then(parsers.parse("its HD95 is {distance:g} and its NSD is {nsd:g}"))
 def _distances(facts: dict, distance: float, nsd: float) -> None:
-    found = {name: counts.measure for name, counts in facts["measured"].items()}
-    assert found == {"hd95": pytest.approx(distance), "nsd": nsd}
+    assert facts["measured"] == {"hd95": pytest.approx(distance), "nsd": nsd}

@@ -27,7 +27,7 @@ from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
-from minivess.records.evaluation.measures import MEASURES, heading_of, name_in
+from minivess.records.evaluation.measures import MEASURES, USUAL, heading_of, name_in
 from minivess.records.lengths import Length, LengthUnit
 from tests.support import earlier
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
@@ -53,7 +53,9 @@ Vessels = Callable[[int], tuple[np.ndarray, np.ndarray]]
 def test_every_measure_has_a_function_and_every_function_a_row() -> None:
     assert all(callable(function_of(name)) for name in MEASURES)
     modules = (import_module(f"{measures.__name__}.{found.name}") for found in pkgutil.iter_modules(measures.__path__))
-    assert {one.__name__.rpartition(".")[2] for one in modules if hasattr(one, "count")} == set(MEASURES)
+    assert {one.__name__.rpartition(".")[2] for one in modules if hasattr(one, "count")} == {
+        row.counted_as for row in MEASURES.values()
+    }
     assert all(name == row.name for name, row in MEASURES.items())
     with pytest.raises(UsageError, match="no measure 'surface'"):
         function_of("surface")
@@ -69,8 +71,7 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
     add_measure(monkeypatch)
     volumes = {name: vessels(seed) for seed, name in enumerate(("a", "b"))}
     criterion = Criterion.model_validate({"measure": "voxel_recall", "at_least": 0.5})
-    plan = analysis_plan(criterion, bootstrap=100)
-    assert plan.measures == ("dice", "cldice", "nsd", "hd95", "voxel_recall")
+    plan = analysis_plan(criterion, bootstrap=100).model_copy(update={"measures": (*USUAL, "voxel_recall")})
     record, pictures = evaluate(
         ((case_record(name, name), image) for name, (image, _) in volumes.items()),
         lambda image, _: (image[np.newaxis] > 4).astype(np.float32),
@@ -134,7 +135,7 @@ def test_values_are_read_only_in_the_order_of_the_table_and_flat_in_json() -> No
         ({}, "needs a value of dice"),
         ({"dice": None}, "needs a value of dice"),
         ({"dice": 1, "nsd": None}, "nsd is defined for every case"),
-        ({"dice": 1, "dise": 1}, "Input should be 'dice', 'cldice', 'nsd' or 'hd95'"),
+        ({"dice": 1, "dise": 1}, "Input should be 'dice', 'cldice', 'nsd', 'hd95', "),
         ({"dice": float("nan")}, "finite number"),
     ],
 )

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from hypothesis.extra.numpy import arrays
 
-from minivess.ml.measures.cldice import cldice, skeleton
+from minivess.ml.measures.cldice import cldice
 from minivess.ml.measures.dice import dice
+from minivess.ml.measures.shapes.skeletons import skeleton
 from tests.support.properties import given, settings
 
 pytestmark = pytest.mark.verifies("SU-33")

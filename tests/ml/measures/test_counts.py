@@ -7,13 +7,13 @@ import pytest
 from hypothesis.extra.numpy import arrays
 
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.cldice import skeleton
-from minivess.ml.measures.registry import count_measures
-from minivess.ml.measures.surface import surface_distances
+from minivess.ml.measures.registry import count_measures, measure_values
+from minivess.ml.measures.shapes.skeletons import skeleton
+from minivess.ml.measures.shapes.surface import surface_distances
 from minivess.ml.uncertainty.reliability import Reliability
 from minivess.records.evaluation.counts import MILLION
 from minivess.records.evaluation.evaluation import Conventions
-from minivess.records.evaluation.measures import MEASURES
+from minivess.records.evaluation.measures import MEASURES, USUAL
 from minivess.records.evaluation.recomputation import calibration_error
 from tests.support.properties import given, settings
 
@@ -45,11 +45,12 @@ def before(predicted: np.ndarray, true: np.ndarray) -> dict[str, float | None]:
 @settings(max_examples=60)
 @given(arrays(np.bool_, (4, 6, 6)), arrays(np.bool_, (4, 6, 6)))
 def test_counts_of_random_masks_give_the_measures_bit_for_bit(predicted: np.ndarray, true: np.ndarray) -> None:
-    counted = count_measures(
-        CasePair.of(predicted, true, SPACING), Conventions(tolerance=TOLERANCE, unit="um"), MEASURES
-    )
-    assert {name: held.measure for name, held in counted.items()} == before(predicted, true)
-    assert {name: type(held) for name, held in counted.items()} == {n: row.counts for n, row in MEASURES.items()}
+    pair, conventions = CasePair.of(predicted, true, SPACING), Conventions(tolerance=TOLERANCE, unit="um")
+    assert measure_values(pair, conventions, USUAL) == before(predicted, true)
+    counted = count_measures(pair, conventions, MEASURES)
+    assert {name: type(held) for name, held in counted.items()} == {
+        row.counted_as: row.counts for row in MEASURES.values()
+    }
 
 
 @pytest.mark.parametrize("filled", ["prediction", "reference", "neither"])
@@ -78,8 +79,8 @@ def test_a_mask_that_thinning_removes_is_counted_by_a_line_of_its_length() -> No
     conventions = Conventions(tolerance=TOLERANCE, unit="um")
     itself = count_measures(CasePair.of(bar, bar, SPACING), conventions, ["cldice"])["cldice"]
     assert itself.model_dump() == {"predicted_inside": 6, "predicted": 6, "reference_inside": 6, "reference": 6}
-    assert itself.measure == 1.0
-    assert count_measures(CasePair.of(bar, apart, SPACING), conventions, ["cldice"])["cldice"].measure == 0.0
+    assert measure_values(CasePair.of(bar, bar, SPACING), conventions, ["cldice"]) == {"cldice": 1.0}
+    assert measure_values(CasePair.of(bar, apart, SPACING), conventions, ["cldice"]) == {"cldice": 0.0}
 
 
 def test_bins_in_whole_numbers_give_the_calibration_error() -> None:

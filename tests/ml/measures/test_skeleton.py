@@ -8,9 +8,11 @@ from hypothesis.extra.numpy import arrays
 
 from minivess.foundation.errors import UsageError
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.cldice import cldice, skeleton
+from minivess.ml.measures.cldice import cldice
 from minivess.ml.measures.registry import count_measures
-from minivess.ml.measures.thinning import components, thin
+from minivess.ml.measures.shapes.skeletons import skeleton
+from minivess.ml.measures.shapes.thinning import components, thin
+from minivess.records.evaluation.counts import CentrelineCounts
 from minivess.records.evaluation.evaluation import SKELETON_BEFORE, Conventions
 from tests.support.lazy_modules import lazily
 from tests.support.measure_relations import component_bodies, refined, turned, turned_back, turns, vessels
@@ -91,6 +93,7 @@ def test_a_plan_of_before_keeps_the_rule_that_it_registered() -> None:
         for conventions, voxels in ((before, voxels_before), (now, voxels_now)):
             counted = count_measures(pair, conventions, ["cldice"])["cldice"]
             assert counted.model_dump()["reference"] == voxels
+            assert isinstance(counted, CentrelineCounts)
             assert counted.measure == 1.0
     with pytest.raises(UsageError, match="no rule of the skeleton 'another'"):
         count_measures(pair, Conventions(tolerance=1.0, unit="um", skeleton="another"), ["cldice"])

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from minivess.foundation.errors import InputError
 from minivess.ml.measures.hd95 import hd95
 from minivess.ml.measures.nsd import nsd
-from minivess.ml.measures.surface import border, surface_distances
+from minivess.ml.measures.shapes.surface import border, surface_distances
 from tests.support.properties import assume, given, settings
 from tests.support.properties import strategies as st
 

@@ -80,9 +80,14 @@ def test_ratios_are_derived_when_a_record_is_read() -> None:
     assert read == made
     assert read.cases[0].values == {
         "dice": 180 / 210, "cldice": 2 * (30 / 33) * (30 / 36) / (30 / 33 + 30 / 36), "nsd": 90 / 105, "hd95": 2.5,
+        "iou": 90 / 120, "sensitivity": 90 / 110, "specificity": 880 / 890, "ppv": 90 / 100, "volume_error": 10 / 110,
+        "skeleton_precision": 30 / 33, "skeleton_recall": 30 / 36,
     }  # fmt: skip
     assert (read.cases[0].dice, read.cases[0].baseline_dice) == (180 / 210, 134 / 187)
-    assert read.cases[1].values == {"dice": 0.0, "cldice": 0.0, "nsd": 0.0, "hd95": None}
+    assert read.cases[1].values == {
+        "dice": 0.0, "cldice": 0.0, "nsd": 0.0, "hd95": None, "iou": 0.0, "sensitivity": None, "specificity": 995 / 1000,
+        "ppv": 0.0, "volume_error": None, "skeleton_precision": 0.0, "skeleton_recall": None,
+    }  # fmt: skip
     assert [one.name for one in read.measures] == ["dice", "cldice", "nsd", "hd95"]
 
 
@@ -117,7 +122,7 @@ def place(path: str) -> Callable[[dict[str, Any], Any], None]:
         ("cases/0/counts/dice/tp", 2**53, "less than or equal to"),
         ("cases/0/counts/dice/tn", 4, "Extra inputs are not permitted"),
         ("cases/0/counts/dice", {"tp": 1, "fp": 0}, "fn"),
-        ("cases/0/counts/dise", {"value": 1.0}, "Input should be 'dice', 'cldice', 'nsd' or 'hd95'"),
+        ("cases/0/counts/dise", {"value": 1.0}, "no measure has the counts 'dise'"),
         ("cases/0/counts", {"nsd": {"value": 1.0}}, "predicted_within"),
         ("cases/0/counts", {}, "a case needs counts of dice"),
         ("cases/0/counts", [], "Input should be"),

@@ -1,26 +1,37 @@
-"""What a measure is computed from: the two masks of a case with their voxel size."""
+"""What measures are computed from: the two masks of a case with their voxel size, and what several measures share."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from minivess.foundation.choices import choose
 from minivess.foundation.errors import InputError
-from minivess.ml.measures.mask_pairs import Mask, mask_pair
-from minivess.ml.measures.surface import Distances, Spacing, surface_distances
+from minivess.foundation.implements import implements
+from minivess.ml.measures.mask_pairs import Mask, crop_pair, mask_pair
+from minivess.ml.measures.shapes.skeletons import RULES
+from minivess.ml.measures.shapes.surface import Distances, Spacing, border, border_distances
+
+Masks = tuple[Mask, Mask]
+"""Of prediction and reference."""
 
 
 @dataclass(frozen=True)
 class CasePair:
-    """Prediction and reference of one case, binary, (z, y, x) or (y, x), with the voxel size in any unit."""
+    """Prediction and reference of one case, binary, (z, y, x) or (y, x), with the voxel size in any unit.
+
+    What several measures share is made when it is first asked for, and once: the box, the borders with their distances, and
+    the skeletons.
+    """
 
     prediction: Mask
     reference: Mask
     spacing: Spacing
+    _skeletons: dict[str, Masks] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, prediction: NDArray[Any], reference: NDArray[Any], spacing: Spacing) -> Self:
@@ -44,6 +55,31 @@ class CasePair:
         return bool(self.prediction.any()), bool(self.reference.any())
 
     @cached_property
+    def cropped(self) -> Masks:
+        """Both masks in the smallest box with all foreground, see `mask_pairs.crop_pair`."""
+        return crop_pair(self.prediction, self.reference)
+
+    @cached_property
+    def borders(self) -> Masks:
+        """The border voxels of both masks in the box, see `surface.border`."""
+        predicted, true = self.cropped
+        return border(predicted), border(true)
+
+    @cached_property
     def surface_distances(self) -> tuple[Distances, Distances]:
         """Distances between the two borders, see `surface.surface_distances`. Both masks must have foreground."""
-        return surface_distances(self.prediction, self.reference, self.spacing)
+        return border_distances(*self.borders, self.spacing)
+
+    @implements("REQ-379")
+    def skeletons(self, rule: str) -> Masks:
+        """The skeletons of both masks in the box, by the rule that the conventions name.
+
+        Raises:
+            UsageError: there is no such rule.
+        """
+        made = self._skeletons.get(rule)
+        if made is None:
+            thinned = choose(RULES, rule, what="rule of the skeleton")
+            predicted, true = self.cropped
+            made = self._skeletons[rule] = (thinned(predicted), thinned(true))
+        return made

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.mask_pairs import crop_pair
-from minivess.ml.measures.surface import Spacing, border
+from minivess.ml.measures.shapes.surface import Spacing
 from minivess.records.evaluation.counts import SurfaceCounts
 from minivess.records.evaluation.evaluation import Conventions
 
@@ -44,9 +43,8 @@ def _counted(pair: CasePair, tolerance: float) -> SurfaceCounts:
     if not (np.isfinite(tolerance) and tolerance > 0):
         raise InputError(f"a surface tolerance of {tolerance} is not positive")
     if not all(pair.filled):
-        predicted, true = crop_pair(pair.prediction, pair.reference)
-        sizes = (int(np.count_nonzero(border(mask))) for mask in (predicted, true))
-        return SurfaceCounts(predicted_within=0, predicted=next(sizes), reference_within=0, reference=next(sizes))
+        predicted, reference = (int(np.count_nonzero(border)) for border in pair.borders)
+        return SurfaceCounts(predicted_within=0, predicted=predicted, reference_within=0, reference=reference)
     to_reference, to_prediction = pair.surface_distances
     return SurfaceCounts(
         predicted_within=int(np.count_nonzero(to_reference <= tolerance)),

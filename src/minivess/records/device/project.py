@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -12,7 +13,7 @@ from minivess.records.data.source import Data
 from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES, Criterion, Looks
-from minivess.records.evaluation.measures import measure_of
+from minivess.records.evaluation.measures import DICE, FORMER, MEASURES, USUAL, MeasureName, measure_of
 from minivess.records.lengths import StatedLength
 from minivess.records.models.exports.choice import ExportChoice
 from minivess.records.models.networks.specifications import DEFAULT, ModelSpec
@@ -44,6 +45,12 @@ class Calibration(Record):
     """The confidence of that guarantee."""
 
 
+def unplanned(limited: Iterable[str], measures: Collection[str]) -> list[str]:
+    """Measures that are limited and not computed. Dice and what follows from it always is."""
+    present = (FORMER.get(name, name) for name in limited)
+    return [name for name in present if name in MEASURES and name not in {DICE, *measures}]
+
+
 class Evaluation(Record):
     """How the test set is judged."""
 
@@ -52,6 +59,8 @@ class Evaluation(Record):
     evaluation are in this unit. Default: twice the smallest spacing, as the median over the cases."""
     bootstrap: Annotated[int, Field(ge=100, le=MOST_RESAMPLES)] = 2000
     """Number of bootstrap resamples."""
+    measures: Annotated[tuple[MeasureName, ...], Field(min_length=1, exclude_if=lambda value: value == USUAL)] = USUAL
+    """What is computed of each case, in any order. Dice always is. Criteria and gates can limit these."""
     failure_dice: Annotated[float, Field(gt=0, le=1, exclude_if=lambda value: value == FAILURE_DICE)] = FAILURE_DICE
     """A case with a lower Dice has failed. The share of groups with a failed case gets an exact upper bound."""
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
@@ -59,6 +68,17 @@ class Evaluation(Record):
     looks: Looks = Looks()
     notes: Statement | None = None
     """A further paragraph of the analysis plan, for the approver."""
+
+    @implements("REQ-380", "RC-154")
+    @model_validator(mode="after")
+    def _criteria_are_computed(self) -> Self:
+        if former := [name for name in self.measures if name in FORMER]:
+            raise ValueError(f"`measures` names {former[0]}: write {FORMER[former[0]]}")
+        if len(set(self.measures)) < len(self.measures):
+            raise ValueError("`measures` names a measure twice")
+        if lacking := unplanned((one.measure for one in self.criteria), self.measures):
+            raise ValueError(f"a criterion limits {lacking[0]}, which is not computed: add it to `measures`")
+        return self
 
     @implements("REQ-324", "RC-136")
     @model_validator(mode="after")

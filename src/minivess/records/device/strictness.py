@@ -85,6 +85,9 @@ def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
         found.append(f"tolerance: {now.within} instead of {was.within}")
     planned = {FORMER.get(name, name) for name in new.measures}
     found += [f"measure {name} is no longer planned" for name in old.measures if FORMER.get(name, name) not in planned]
+    for name, said in was.of_measure.items():
+        if now.of_measure.get(name) != said:
+            found.append(f"what {name} gives: {now.of_measure.get(name)!r} instead of {said!r}")
     least, limit = was.failure_dice, now.failure_dice
     if least is not None and (limit is None or limit < least):
         found.append(f"Dice below which a case has failed: {limit!r} instead of {least!r}")

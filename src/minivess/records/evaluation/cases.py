@@ -25,8 +25,16 @@ from pydantic import (
 from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug
-from minivess.records.evaluation.counts import Bins, MeasureCounts, OverlapCounts, RecallCounts
-from minivess.records.evaluation.measures import DICE, Measure, MeasureName, in_order, measure_of
+from minivess.records.evaluation.counts import Bins, CaseNumbers, OverlapCounts, RecallCounts
+from minivess.records.evaluation.measures import (
+    DICE,
+    Measure,
+    MeasureName,
+    counts_under,
+    following_from,
+    in_order,
+    measure_of,
+)
 
 
 def _stated(name: object) -> object:
@@ -102,36 +110,34 @@ class CaseMeasures(Record):
 
 
 def _of_their_kind(data: Any) -> Any:
-    """Counts as records of the class that their measure names; what is no measure is left for the next check."""
+    """Counts as records of the class that their name stands for."""
     if not isinstance(data, Mapping):
         return data
-    return {
-        name: counts if (row := measure_of(name)) is None else row.counts.model_validate(counts)
-        for name, counts in data.items()
-    }
+    kinds = {name: counts_under(name) for name in data}
+    if unknown := [name for name, kind in kinds.items() if kind is None]:
+        raise ValueError(f"no measure has the counts {unknown[0]!r}")
+    return {name: kind.model_validate(data[name]) for name, kind in kinds.items() if kind is not None}
 
 
-def _checked_counts(counts: dict[str, MeasureCounts]) -> Mapping[str, MeasureCounts]:
+def _checked_counts(counts: dict[str, CaseNumbers]) -> Mapping[str, CaseNumbers]:
     """The counts of a case, read-only and in the order of the table of measures."""
     if DICE not in counts:
         raise ValueError(f"a case needs counts of {DICE}")
-    for name, held in counts.items():
-        if held.measure is None and not _row(name).can_be_undefined:
-            raise ValueError(f"{name} is defined for every case, so it needs a value")
-    return MappingProxyType({name: counts[name] for name in in_order(counts)})
+    places = {row.counted_as: place for place, row in reversed(list(enumerate(following_from(counts))))}
+    return MappingProxyType({name: counts[name] for name in sorted(counts, key=places.__getitem__)})
 
 
-def _plain(counts: Mapping[str, MeasureCounts]) -> dict[str, dict[str, int | float | None]]:
+def _plain(counts: Mapping[str, CaseNumbers]) -> dict[str, dict[str, int | float | None]]:
     return {name: held.model_dump() for name, held in counts.items()}
 
 
-CountsByMeasure = Annotated[
-    dict[MeasureName, MeasureCounts],
+CountsByName = Annotated[
+    dict[str, CaseNumbers],
     BeforeValidator(_of_their_kind),
     AfterValidator(_checked_counts),
     PlainSerializer(_plain),
 ]
-"""The counts of each measure by its name."""
+"""What was counted of a case, by the name of the counts. Several measures can follow from one of them."""
 
 
 class CaseCounts(Record):
@@ -148,7 +154,7 @@ class CaseCounts(Record):
     subject: Slug
     group: Slug
     """The cases of one group are in one part of the split. The seal fixes the groups."""
-    counts: CountsByMeasure
+    counts: CountsByName
     baseline: OverlapCounts
     """Of the best single intensity threshold, tuned on the calibration part."""
     conformal: RecallCounts | None
@@ -165,8 +171,10 @@ class CaseCounts(Record):
 
     @property
     def values(self) -> Mapping[str, float | None]:
-        """The value of each measure, in the order of the table of measures; None where a measure is undefined."""
-        return {name: held.measure for name, held in self.counts.items()}
+        """The value of each measure that follows from the counts, in the order of the table of measures; None where it is
+        undefined. An evaluation shows those that its plan names."""
+        voxels = self.voxels
+        return {row.name: row.value(self.counts[row.counted_as], voxels) for row in following_from(self.counts)}
 
     @property
     def dice(self) -> float:
@@ -192,7 +200,7 @@ class CaseCounts(Record):
         """Voxels of the volume."""
         return sum(row.voxels for row in self.bins)
 
-    @implements("REQ-214")
+    @implements("REQ-214", "REQ-374", "REQ-381")
     @model_validator(mode="after")
     def _fit(self) -> Self:
         if not self.voxels:
@@ -213,10 +221,13 @@ class CaseCounts(Record):
                 raise ValueError(
                     f"case {self.case}: the masks of {name} have {counts.either} voxels, and the bins {self.voxels}"
                 )
-        for measure, held in self.counts.items():
-            said = held.contradiction(self.overlap.tp + self.overlap.fp, reference)
+        for name, counted in self.counts.items():
+            said = counted.contradiction(self.overlap.predicted, reference)
             if said is not None:
-                raise ValueError(f"case {self.case}: {measure} has {said}")
+                raise ValueError(f"case {self.case}: {name} has {said}")
+        for row in following_from(self.counts):
+            if not row.can_be_undefined and row.value(self.counts[row.counted_as], self.voxels) is None:
+                raise ValueError(f"{row.name} is defined for every case, so it needs a value")
         for place, (near, everywhere) in enumerate(zip(self.border_bins, self.bins, strict=True)):
             if near.voxels > everywhere.voxels or near.positives > everywhere.positives:
                 raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")

@@ -16,6 +16,9 @@ from minivess.records.base import Record
 Count = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 """A whole number that every JSON reader keeps exactly."""
 
+Amount = Annotated[float, Field(strict=True, ge=0)]
+"""A distance or length, in the unit of the evaluation."""
+
 BINS = 15
 """Bins of equal width over the foreground probability."""
 
@@ -23,8 +26,16 @@ MILLION = 10**6
 """Sums of probabilities are written in millionths, as whole numbers."""
 
 
-class MeasureCounts(Record, ABC):
-    """Counts of one measure in one case."""
+class CaseNumbers(Record):
+    """What is counted or measured of two masks of one case, for one measure or several."""
+
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """What cannot be counted in masks of so many voxels (prediction, reference); None when all of it can."""
+        return None
+
+
+class MeasureCounts(CaseNumbers, ABC):
+    """Counts from which one measure follows by itself; others may follow from them too."""
 
     formula: ClassVar[str]
     """How the measure follows from the counts, for people."""
@@ -33,10 +44,6 @@ class MeasureCounts(Record, ABC):
     @abstractmethod
     def measure(self) -> float | None:
         """The value of the measure; None where it is undefined."""
-
-    def contradiction(self, predicted: int, reference: int) -> str | None:
-        """What cannot be counted in masks of so many voxels (prediction, reference); None when all of it can."""
-        return None
 
 
 class OverlapCounts(MeasureCounts):
@@ -47,6 +54,11 @@ class OverlapCounts(MeasureCounts):
     tp: Count
     fp: Count
     fn: Count
+
+    @property
+    def predicted(self) -> int:
+        """Voxels of the prediction."""
+        return self.tp + self.fp
 
     @property
     def reference(self) -> int:
@@ -138,7 +150,7 @@ class Distance(MeasureCounts):
 
     formula: ClassVar[str] = "value, as it was measured"
 
-    value: Annotated[float, Field(strict=True, ge=0)] | None
+    value: Amount | None
     """None where it is undefined."""
 
     @property
@@ -151,6 +163,111 @@ class Distance(MeasureCounts):
         if self.value is None or (predicted == 0) == (reference == 0):
             return None
         return f"a value for masks of {predicted} and {reference} voxels"
+
+
+class SurfaceDistances(CaseNumbers):
+    """Distances between the two borders, which do not follow from counts: the values themselves."""
+
+    hd: Amount | None
+    """The largest distance."""
+    assd: Amount | None
+    """The mean over the border voxels of both masks."""
+    masd: Amount | None
+    """The mean of the two directed means."""
+
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """A value where one mask alone is empty, or none otherwise."""
+        wanted = (predicted == 0) == (reference == 0)
+        odd = [name for name, value in self if (value is not None) != wanted]
+        if not odd:
+            return None
+        return f"{'no' if wanted else 'a'} value of {odd[0]} for masks of {predicted} and {reference} voxels"
+
+
+class BoundaryCounts(MeasureCounts):
+    """Border voxels of each mask, and those that are border voxels of both."""
+
+    formula: ClassVar[str] = "both / (predicted + reference - both); 1 when all are 0"
+
+    both: Count
+    predicted: Count
+    reference: Count
+
+    @model_validator(mode="after")
+    def _parts(self) -> Self:
+        _part_of("both", self.both, "predicted", self.predicted)
+        _part_of("both", self.both, "reference", self.reference)
+        return self
+
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """See `_unfit`: a mask has a border if and only if it has foreground."""
+        return _unfit((self.predicted, self.reference), (predicted, reference))
+
+    @property
+    def measure(self) -> float:
+        """Boundary IoU, in 0..1."""
+        either = self.predicted + self.reference - self.both
+        return self.both / either if either else 1.0
+
+
+class ObjectCounts(MeasureCounts):
+    """Objects that match one another, of the prediction alone and of the reference alone."""
+
+    formula: ClassVar[str] = OverlapCounts.formula
+
+    tp: Count
+    fp: Count
+    fn: Count
+
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """See `_unfit`: a mask has an object if and only if it has foreground."""
+        return _unfit((self.tp + self.fp, self.tp + self.fn), (predicted, reference))
+
+    @property
+    def measure(self) -> float:
+        """The F1 of objects, in 0..1."""
+        total = 2 * self.tp + self.fp + self.fn
+        return 2.0 * self.tp / total if total else 1.0
+
+
+class TopologyCounts(CaseNumbers):
+    """Betti numbers of each mask: components, tunnels (in a plane holes) and, in a volume, cavities."""
+
+    predicted_components: Count
+    predicted_tunnels: Count
+    predicted_cavities: Count
+    reference_components: Count
+    reference_tunnels: Count
+    reference_cavities: Count
+
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """See `_unfit`: a mask has a component if and only if it has foreground. An empty mask has no tunnel or cavity."""
+        for name, whole in (("predicted", predicted), ("reference", reference)):
+            inner = getattr(self, f"{name}_tunnels") + getattr(self, f"{name}_cavities")
+            if inner and not whole:
+                return f"{inner} tunnels and cavities of a mask without a voxel"
+        return _unfit((self.predicted_components, self.reference_components), (predicted, reference))
+
+
+class NetworkCounts(CaseNumbers):
+    """Branches, length and mean radius of the skeleton of each mask; lengths in the unit of the evaluation."""
+
+    predicted_branches: Count
+    predicted_length: Amount
+    predicted_radius: Amount | None
+    """None for an empty mask."""
+    reference_branches: Count
+    reference_length: Amount
+    reference_radius: Amount | None
+    """None for an empty mask."""
+
+    def contradiction(self, predicted: int, reference: int) -> str | None:
+        """See `_unfit`: a mask has a branch and a radius if and only if it has foreground, and no length without it."""
+        for name, whole in (("predicted", predicted), ("reference", reference)):
+            radius, length = getattr(self, f"{name}_radius"), getattr(self, f"{name}_length")
+            if (radius is None) != (whole == 0) or (length and not whole):
+                return f"a {name} radius or length that a mask of {whole} voxels does not have"
+        return _unfit((self.predicted_branches, self.reference_branches), (predicted, reference))
 
 
 class RecallCounts(MeasureCounts):

@@ -10,7 +10,15 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, check_rows
-from minivess.records.evaluation.measures import FORMER, MEASURES, AggregateName, Measure, MeasureName, measures_of
+from minivess.records.evaluation.measures import (
+    FORMER,
+    USUAL,
+    AggregateName,
+    Measure,
+    MeasureName,
+    following_from,
+    measures_of,
+)
 from minivess.records.evaluation.parts import PART_NOTES, EvaluatedPart
 from minivess.records.evaluation.summaries import CONFIDENCE, ClassFigures, Interval, percent
 from minivess.records.lengths import UNIT_NAMES, Length, LengthUnit
@@ -133,6 +141,8 @@ class Conventions(Record):
     foreground_connectivity: Literal[6, 18, 26] = 26
     both_empty: ShortText = "dice, clDice and NSD are 1; HD95 is 0"
     one_empty: ShortText = "dice, clDice and NSD are 0; HD95 is undefined and listed as such"
+    of_measure: Annotated[dict[MeasureName, ShortText], Field(exclude_if=lambda value: not value)] = Field(default={})
+    """The same of each further measure of the plan, as its row in the table of measures says it."""
     border: ShortText = "foreground with background among its six face neighbours; outside the volume is background"
     skeleton: ShortText = SKELETON
     bootstrap: Annotated[int, Field(ge=100)] = 2000
@@ -195,7 +205,7 @@ MASKS = {
 class AnalysisPlan(Record):
     """How the test set will be judged. Made from the project file, and in the log before anybody asks to open it."""
 
-    measures: tuple[MeasureName, ...] = Field(default_factory=lambda: tuple(MEASURES))
+    measures: tuple[MeasureName, ...] = USUAL
     mask: ShortText = MASKS["one"]
     mask_threshold: Annotated[float, Field(gt=0, lt=1)]
     conventions: Conventions
@@ -306,6 +316,8 @@ class EvaluationRecord(Record):
     """How many looks the seal allows; None under seals of version 0.1.0."""
     part: Annotated[EvaluatedPart | None, Field(exclude_if=_missing)] = None
     """The part that was evaluated; None: the sealed test part. `request` then names the part, and no gate takes the record."""
+    measured: Annotated[tuple[MeasureName, ...], Field(exclude_if=lambda value: not value)] = ()
+    """The measures of its plan, in the order of reports. Empty: those by which the counts of its cases are named."""
     classes: Annotated[dict[str, ClassFigures], Field(exclude_if=lambda value: not value)] = Field(default={})
     """Each of several classes by its name, in the order of their values: the same figures over the rows of the class. Then
     the figures of the record itself are over the rows of all classes. Empty for one class."""
@@ -325,8 +337,9 @@ class EvaluationRecord(Record):
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """The measures that its cases have, in the order of reports."""
-        return measures_of({name for row in self.cases for name in row.values})
+        """The measures of its plan, in the order of reports."""
+        held = (row.counts if isinstance(row, CaseCounts) else row.values for row in self.cases)
+        return measures_of(self.measured or {name for names in held for name in names})
 
     @property
     def unit(self) -> LengthUnit:
@@ -367,5 +380,9 @@ class EvaluationRecord(Record):
             raise ValueError(f"the bootstrap unit {self.conventions.bootstrap_unit!r} is none of {', '.join(UNITS)}")
         if self.conventions.bootstrap > MOST_RESAMPLES:
             raise ValueError(f"{self.conventions.bootstrap} resamples are more than {MOST_RESAMPLES}")
-        check_rows([case for case in self.cases if isinstance(case, CaseCounts)])
+        rows = [case for case in self.cases if isinstance(case, CaseCounts)]
+        check_rows(rows)
+        lacking = set(self.measured) - {row.name for row in following_from(rows[0].counts)}
+        if lacking:
+            raise ValueError(f"{min(lacking)} does not follow from the counts of the cases")
         return self

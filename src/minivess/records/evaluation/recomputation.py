@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.counts import MILLION, Bins
 from minivess.records.evaluation.evaluation import FORMAT, AnalysisPlan, Conventions, EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.intervals import failure_share, group_interval, mean_interval
-from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE, in_order, range_of
+from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE, in_order, range_of, sources_of
 from minivess.records.evaluation.summaries import ClassFigures, Interval
 
 RECALL = "conformal_recall"
@@ -92,29 +92,38 @@ def calibration_error_of_groups(bins: Mapping[str, Sequence[Bins]]) -> float:
     return math.fsum(abs(math.fsum(row)) for row in zip(*rows, strict=True)) / len(rows) if rows else 0.0
 
 
-@implements("REQ-215", "REQ-216", "REQ-242", "REQ-338")
-def figures_of(cases: Sequence[CaseCounts], conventions: Conventions, *, seed: int, level: float) -> Figures:
+@implements("REQ-215", "REQ-216", "REQ-242", "REQ-338", "REQ-381")
+def figures_of(
+    cases: Sequence[CaseCounts],
+    conventions: Conventions,
+    *,
+    seed: int,
+    level: float,
+    measures: Collection[str] | None = None,
+) -> Figures:
     """Compute the figures of an evaluation. The order of the cases has no influence.
 
     Args:
-        cases: at least one; each with the same measures. With several classes, a row for each case and class.
+        cases: at least one; each with the same counts. With several classes, a row for each case and class.
         conventions: with the statistics, the number of resamples, and the unit that is resampled.
         seed: of the draws. Each interval starts with it anew.
         level: of every interval, between 0 and 1.
+        measures: what is averaged; each follows from the counts. None: the measures by which the counts are named.
 
     Raises:
         UsageError: there are no cases.
     """
     if not cases:
         raise UsageError("there are no cases to evaluate")
+    names = in_order(cases[0].counts if measures is None else measures)
     ranked = {name: math.fsum(dices) / len(dices) for name, dices in _dices(cases).items()}
     named = dict.fromkeys(case.of_class for case in cases if case.of_class is not None)
     return Figures(
-        **dict(_class_figures(cases, conventions, seed, level)),
+        **dict(_class_figures(cases, names, conventions, seed, level)),
         best=min(ranked, key=lambda name: (-ranked[name], name)),
         worst=min(ranked, key=lambda name: (ranked[name], name)),
         classes={
-            name: _class_figures([case for case in cases if case.of_class == name], conventions, seed, level)
+            name: _class_figures([case for case in cases if case.of_class == name], names, conventions, seed, level)
             for name in named
         },
     )
@@ -128,7 +137,9 @@ def _dices(cases: Sequence[CaseCounts]) -> dict[str, list[float]]:
     return held
 
 
-def _class_figures(cases: Sequence[CaseCounts], conventions: Conventions, seed: int, level: float) -> ClassFigures:
+def _class_figures(
+    cases: Sequence[CaseCounts], names: Sequence[str], conventions: Conventions, seed: int, level: float
+) -> ClassFigures:
     """The figures over rows, of one class or of all."""
 
     def interval(name: str, pairs: Sequence[tuple[CaseCounts, float | None]]) -> Interval | None:
@@ -142,8 +153,9 @@ def _class_figures(cases: Sequence[CaseCounts], conventions: Conventions, seed: 
         return mean_interval(values, units, resamples=resamples, seed=seed, level=level)
 
     by_group = conventions.statistics == "mean of groups"
+    values = [(case, case.values) for case in cases]
     columns: dict[str, list[tuple[CaseCounts, float | None]]] = {
-        name: [(case, case.counts[name].measure) for case in cases] for name in cases[0].counts
+        name: [(case, held[name]) for case, held in values] for name in names
     }
     columns[OVER_BASELINE] = [(case, case.dice - case.baseline_dice) for case in cases]
     baseline = interval(DICE, [(case, case.baseline_dice) for case in cases])
@@ -184,7 +196,8 @@ def record_of(cases: Sequence[CaseCounts], plan: EvaluationPlan) -> EvaluationRe
         UsageError: there are no cases.
     """
     analysis = plan.analysis
-    figures = figures_of(cases, analysis.conventions, seed=analysis.seed, level=plan.level)
+    names = _names_of(analysis)
+    figures = figures_of(cases, analysis.conventions, seed=analysis.seed, level=plan.level, measures=names)
     return EvaluationRecord(
         format=FORMAT,
         model=plan.model,
@@ -196,6 +209,7 @@ def record_of(cases: Sequence[CaseCounts], plan: EvaluationPlan) -> EvaluationRe
         look=plan.look,
         looks=plan.looks,
         part=plan.part,
+        measured=() if set(names) == set(cases[0].counts) else names,
         **dict(figures),
     )
 
@@ -211,7 +225,7 @@ def recomputed(record: EvaluationRecord, plan: AnalysisPlan) -> Figures:
     Raises:
         UsageError: the record has no counts, because version 0.1.0 wrote it.
     """
-    return figures_of(_counted(record), plan.conventions, seed=plan.seed, level=record.level)
+    return figures_of(_counted(record), plan.conventions, seed=plan.seed, level=record.level, measures=_names_of(plan))
 
 
 @implements("REQ-216", "REQ-422", "RC-90", "RC-169")
@@ -229,8 +243,10 @@ def first_difference(record: EvaluationRecord, plan: AnalysisPlan) -> Difference
     if record.part is not None:
         return Difference(figure="part", stated=record.part, computed="the sealed test part", by="its registered plan")
     cases = _counted(record)
-    stated = dict(_planned(record.conventions, record.threshold, {name for case in cases for name in case.counts}))
-    planned = dict(_planned(plan.conventions, plan.mask_threshold, {DICE, *plan.measures}))
+    names, sources = tuple(row.name for row in record.measures), {name for case in cases for name in case.counts}
+    stated = dict(_planned(record.conventions, record.threshold, names, sources))
+    wanted = _names_of(plan)
+    planned = dict(_planned(plan.conventions, plan.mask_threshold, wanted, sources_of(wanted)))
     if (found := _compared(stated, planned, by="its registered plan")) is not None:
         return found
     told = Figures(**{name: getattr(record, name) for name in Figures.model_fields})
@@ -255,10 +271,18 @@ def _compared(stated: Mapping[str, str], computed: Mapping[str, str], *, by: str
     return None
 
 
-def _planned(conventions: Conventions, threshold: float, measures: set[str]) -> Iterator[tuple[str, str]]:
+def _names_of(plan: AnalysisPlan) -> tuple[str, ...]:
+    """The measures of a plan, and Dice, in the order of reports."""
+    return tuple(in_order({DICE, *plan.measures}))
+
+
+def _planned(
+    conventions: Conventions, threshold: float, measures: Collection[str], sources: Collection[str]
+) -> Iterator[tuple[str, str]]:
     yield from ((f"conventions.{name}", f"{value}") for name, value in conventions)
     yield "threshold", f"{threshold}"
     yield "measures", ", ".join(in_order(measures))
+    yield "counts", ", ".join(sorted(sources))
 
 
 def _texts(figures: Figures) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from minivess.compliance.items.schemas import schemas
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.evaluation.measures import MEASURES, OVER_BASELINE, Measure, heading_of
+from minivess.records.evaluation.measures import MEASURES, OVER_BASELINE, USUAL, Measure, heading_of
 
 Schema = Mapping[str, Any]
 
@@ -78,7 +78,9 @@ def measures_page(measures: Mapping[str, Measure] = MEASURES) -> str:
         UsageError: a measure has no title.
     """
     lines = page_head(
-        "Measures", "Each measure is computed for each case of the sealed test set. Criteria and gates name it."
+        "Measures",
+        "`evaluation.measures` of the project file names the measures that are computed for each case of the sealed test set. "
+        f"By default these are {', '.join(USUAL)}. Criteria and gates can limit them.",
     )
     if untitled := [name for name, measure in measures.items() if not measure.title.strip()]:
         raise UsageError(
@@ -98,16 +100,31 @@ def measures_page(measures: Mapping[str, Measure] = MEASURES) -> str:
     heads = ("name", "title", "unit", "direction", "largest value", "may be undefined for a case")
     over = f"Criteria can also name `{OVER_BASELINE}`: {heading_of(OVER_BASELINE)}, as the mean over cases."
     intro = (
-        "The file of an evaluation holds these counts of each case. The measures are computed from them "
+        "The file of an evaluation holds these counts of each case. Measures that follow from the same counts share them. "
+        "The measures are computed from them "
         "([The evaluation record](../concepts/evaluation-record.md)). [How measures are computed and checked]"
         "(../concepts/measures.md) has the rule of the skeleton and the differences from the reference implementation."
     )
     counts = (
-        (f"`{measure.name}`", ", ".join(f"`{name}`" for name in measure.counts.model_fields), measure.counts.formula)
+        (
+            f"`{measure.name}`",
+            f"`{measure.counted_as}`",
+            ", ".join(f"`{name}`" for name in measure.counts.model_fields),
+            measure.formula_in_words,
+        )
         for measure in measures.values()
     )
-    counted = table(("name", "counts", "formula"), counts)
-    return "\n".join((*lines, *table(heads, iter(rows)), "", over, "", "## Counts", "", intro, "", *counted)) + "\n"
+    counted = table(("name", "counted under", "counts", "formula"), counts)
+    sentences = ((f"`{one.name}`", f"{one.convention}.") for one in measures.values() if one.convention)
+    said = (
+        "The registered plan and the evaluation have these sentences under `conventions.of_measure`. The other conventions are "
+        "sentences of their own."
+    )
+    stated = ("", "## Empty, tiny and at the edge", "", said, "", *table(("name", "convention"), sentences))
+    return (
+        "\n".join((*lines, *table(heads, iter(rows)), "", over, "", "## Counts", "", intro, "", *counted, *stated))
+        + "\n"
+    )
 
 
 def table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:

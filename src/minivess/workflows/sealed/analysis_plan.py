@@ -27,6 +27,7 @@ from minivess.records.evaluation.evaluation import (
     Conventions,
     Statistics,
 )
+from minivess.records.evaluation.measures import measures_of
 from minivess.records.evaluation.tolerance import tolerance_of
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.model import MASK_THRESHOLD
@@ -73,10 +74,12 @@ def plan_of(
     tolerance = tolerance_of(wanted.tolerance, cases)
     several = len(cases[0].classes if cases else project.data.declared) > 1
     return AnalysisPlan(
+        measures=wanted.measures,
         mask=MASKS["several" if several else "one"],
         mask_threshold=MASK_THRESHOLD,
         conventions=Conventions(
             tolerance=tolerance.value,
+            of_measure=_sentences(wanted.measures),
             unit=tolerance.unit,
             bootstrap=wanted.bootstrap,
             bootstrap_unit=unit,
@@ -91,6 +94,13 @@ def plan_of(
         criteria=wanted.criteria,
         notes=wanted.notes,
     )
+
+
+@implements("REQ-380", "RC-153")
+def _sentences(names: Sequence[str]) -> dict[str, str]:
+    """What the evaluation says of empty and tiny masks and of the edge of the field, by measure. The sentences of all
+    evaluations say it of the first measures."""
+    return {row.name: row.convention for row in measures_of(names) if row.convention}
 
 
 @implements("REQ-180")

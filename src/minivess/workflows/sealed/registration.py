@@ -11,6 +11,7 @@ from minivess.compliance.release.gates import load_policy
 from minivess.compliance.rules.registrations import Registrations
 from minivess.foundation.errors import InputError, Reason, RefusedError, UsageError
 from minivess.foundation.implements import implements
+from minivess.records.device.project import unplanned
 from minivess.records.device.release_policy import MetricGate, ReleasePolicy
 from minivess.records.device.strictness import below_least, gates_beyond_criteria
 from minivess.records.evaluation.measures import measure_of
@@ -28,7 +29,8 @@ def policy_of(services: WorkspaceReader) -> ReleasePolicy:
 
     Raises:
         UsageError: there is none.
-        InputError: it is malformed, with file and line, or limits a distance of which the project states no unit.
+        InputError: it is malformed, with file and line, limits a distance of which the project states no unit, or a
+            measure that is not computed.
     """
     for folder in (services.workspace, services.source):
         path = folder / "release" / "policy.yaml"
@@ -41,6 +43,7 @@ def policy_of(services: WorkspaceReader) -> ReleasePolicy:
                     hint="add the gate `- {id: criteria, kind: criteria}`",
                 )
             _check_unit(policy, services)
+            _check_computed(policy, services)
             return policy
     raise UsageError("there is no release/policy.yaml", hint="`minivess init` writes one to start from")
 
@@ -59,6 +62,22 @@ def _check_unit(policy: ReleasePolicy, services: WorkspaceReader) -> None:
                 f"the gate {gate.id} limits {row.name}, and `evaluation.tolerance` does not state a unit",
                 path="release/policy.yaml",
                 hint="state it in minivess.yaml, for example `tolerance: 2 µm`",
+            )
+
+
+@implements("REQ-380", "RC-154")
+def _check_computed(policy: ReleasePolicy, services: WorkspaceReader) -> None:
+    """A gate limits a measure that the evaluation computes.
+
+    Raises:
+        InputError: it limits another one.
+    """
+    for gate in policy.gates:
+        if isinstance(gate, MetricGate) and unplanned([gate.measure], services.project.evaluation.measures):
+            raise InputError(
+                f"the gate {gate.id} limits {gate.measure}, which the evaluation does not compute",
+                path="release/policy.yaml",
+                hint=f"add {gate.measure} to `evaluation.measures` in minivess.yaml",
             )
 
 

@@ -48,11 +48,12 @@ def surface_distances(prediction: Mask, reference: Mask, spacing: Spacing) -> tu
         spacing.
     """
     predicted, true = crop_pair(prediction, reference)
-    predicted_border, true_border = border(predicted), border(true)
-    return (
-        _directed(predicted_border, true_border, spacing),
-        _directed(true_border, predicted_border, spacing),
-    )
+    return border_distances(border(predicted), border(true), spacing)
+
+
+def border_distances(predicted: Mask, true: Mask, spacing: Spacing) -> tuple[Distances, Distances]:
+    """The same of two borders, each with a voxel."""
+    return _directed(predicted, true, spacing), _directed(true, predicted, spacing)
 
 
 def _directed(origin: Mask, target: Mask, spacing: Spacing) -> Distances:

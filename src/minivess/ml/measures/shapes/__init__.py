@@ -1,0 +1,1 @@
+"""Skeletons, borders, distances and Betti numbers of masks, from which measures are counted."""

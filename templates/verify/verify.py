@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import bisect
 import contextlib
 import csv
 import datetime
@@ -42,14 +41,25 @@ import zlib
 from pathlib import Path
 
 LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON = 1 << 30, 20000, 1 << 26
-TAG, LIST = "tagmanifest-sha512.txt", "signatures/SIGNATURES.txt"
+TAG, LIST, ODOMETER, RECORD, EVENTS, CHECKPOINT, PAGE, POLICY, GATES, TEXT, RISKS, RESULTS, SBOM, SOUP = (
+    "tagmanifest-sha512.txt",
+    "signatures/SIGNATURES.txt",
+    "data/evaluation/odometer.json",
+    "data/evaluation/evaluation.json",
+    "data/lineage/events.jsonl",
+    "data/audit/checkpoint.txt",
+    "data/index.html",
+    "data/release/policy.json",
+    "data/release/gates.json",
+    "data/signing-text.txt",
+    "data/release/risks.json",
+    "data/verification/results.json",
+    "data/bom/sbom.cdx.json",
+    "data/bom/soup.csv",
+)
+"""The files of a pack by which checks are made, in this order."""
 TAGGED = ("bag-info.txt", "bagit.txt", "manifest-sha512.txt")
-ODOMETER, RECORD = "data/evaluation/odometer.json", "data/evaluation/evaluation.json"
-EVENTS, CHECKPOINT = "data/lineage/events.jsonl", "data/audit/checkpoint.txt"
-PAGE, SHOWN_AS = "data/index.html", (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
-POLICY, GATES, TEXT = "data/release/policy.json", "data/release/gates.json", "data/signing-text.txt"
-RISKS, RESULTS = "data/release/risks.json", "data/verification/results.json"
-SBOM, SOUP = "data/bom/sbom.cdx.json", "data/bom/soup.csv"
+SHOWN_AS = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
 REASONS = (
     "no repository",
     "no commit",
@@ -89,19 +99,22 @@ def naming(where):  # what does not hold inside, with the place before it
     except WrongError as error:
         raise WrongError("%s: %s" % (where, error)) from None
 
-def unbase64(text):  # decode base64, accepting one spelling only
+@contextlib.contextmanager
+def saying(words, *errors):  # fail with these words where one of these errors is raised inside
     try:
+        yield
+    except errors:
+        raise WrongError(words) from None
+
+def unbase64(text):  # decode base64, accepting one spelling only
+    with saying("not valid base64", ValueError):
         data = base64.b64decode(text.encode("ascii"), validate=True)
-    except ValueError:
-        raise WrongError("not valid base64") from None
     need(base64.b64encode(data).decode("ascii") == text, "base64 with stray bits")
     return data
 
 def utf8(data, name):  # the text of a file
-    try:
+    with saying(name + " is not UTF-8 text", UnicodeDecodeError):
         return data.decode("utf-8")
-    except UnicodeDecodeError:
-        raise WrongError(name + " is not UTF-8 text") from None
 
 def grouped(pairs):  # a list of the values of each key, in the order of both
     held = {}
@@ -177,32 +190,6 @@ def read_manifest(files, name):  # digest by file name
         found[match[2]] = match[1]
     return found
 
-def check_bag(files):
-    """BagIt: every file is named once with its SHA-512, and nothing else is there."""
-    for name in (TAG, *TAGGED):
-        need(name in files, name + " is missing")
-    payload = {name for name in files if name.startswith("data/")}
-    for manifest, present in ((TAG, set(TAGGED)), ("manifest-sha512.txt", payload)):
-        listed = read_manifest(files, manifest)
-        for name in sorted({*listed, *present}):
-            need(name in present, "%s is missing: %s names it", name, manifest)
-            need(name in listed, "%s is unexpected: %s does not name it", name, manifest)
-            need(hashlib.sha512(files[name]).hexdigest() == listed[name], "%s is changed, says %s", name, manifest)
-    for name in sorted(set(files) - payload - {TAG, LIST, *TAGGED}):
-        need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
-    alike = {name.lower(): name for name in sorted(files)}
-    for name in sorted(files):
-        need(alike[name.lower()] == name, "%s and %s differ in case alone", name, alike[name.lower()])
-    need(files["bagit.txt"] == BAGIT, "bagit.txt does not declare BagIt 1.0 in UTF-8")
-    form = re.compile("([A-Za-z0-9-]{1,80}): ([^\r\ufffd]*)")
-    info = [form.fullmatch(line.decode("utf-8", "replace")) for line in read_lines(files, "bag-info.txt")]
-    labels = {match[1]: match[2] for match in info if match}
-    need(len(labels) == len(info), "bag-info.txt has a line that is no label with its value, or a label twice")
-    oxum, stated = "%d.%d" % (sum(len(files[name]) for name in payload), len(payload)), labels.get("Payload-Oxum")
-    need(stated == oxum, "bag-info.txt states Payload-Oxum %s, and the payload has %s", stated, oxum)
-    need(payload, "the pack has no payload file")
-    return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
-
 # ---------------------------------------------------------------- canonical JSON (RFC 8785)
 
 def number_text(value):  # a number as ECMAScript writes it (RFC 8785 section 3.2.2.3)
@@ -251,12 +238,9 @@ READER = json.JSONDecoder(
 
 def read_json(data, what, strict=False):  # JSON in UTF-8 without a field twice; strict: in canonical form
     need(len(data) <= LIMIT_JSON, what + " is larger than 64 MiB")
-    try:
-        with naming(what):
-            value = READER.decode(data.decode("utf-8"))
-            same = not strict or canonical(value) == data
-    except (ValueError, RecursionError):
-        raise WrongError(what + " is not JSON") from None
+    with saying(what + " is not JSON", ValueError, RecursionError), naming(what):
+        value = READER.decode(data.decode("utf-8"))
+        same = not strict or canonical(value) == data
     need(not deep(value, 32), what + " nests deeper than 32 levels")
     need(same, what + " is not in canonical form")
     return value
@@ -476,11 +460,51 @@ def log_raw(public):  # raw bytes of the key of a log
 
 # ---------------------------------------------------------------- forms of records and payloads
 
-MEASURE = (
-    "dice|cldice|nsd|hd95|hd95_um|iou|sensitivity|specificity|ppv|volume_error|hd|assd|masd|boundary_iou|skeleton_precision|"
-    "skeleton_recall|betti0_error|betti1_error|object_f1|branch_error|length_error|radius_error"
-)
-"""The names of measures."""
+FORMULAS = {
+    "dice": ("dice", "tp tp", "tp tp fp fn", 1.0),
+    "cldice": ("cldice", "", "predicted reference", 1.0),
+    "nsd": ("nsd", "predicted_within reference_within", "predicted reference", 1.0),
+    "hd95": ("hd95", "value", "", None),
+    "hd95_um": ("hd95_um", "value", "", None),
+    "iou": ("dice", "tp", "tp fp fn", 1.0),
+    "sensitivity": ("dice", "tp", "tp fn", None),
+    "specificity": ("dice", "tn", "tn fp", None),
+    "ppv": ("dice", "tp", "tp fp", None),
+    "volume_error": ("dice", "fp -fn", "tp fn", None),
+    "hd": ("distances", "hd", "", None),
+    "assd": ("distances", "assd", "", None),
+    "masd": ("distances", "masd", "", None),
+    "boundary_iou": ("boundary_iou", "both", "predicted reference -both", 1.0),
+    "skeleton_precision": ("cldice", "predicted_inside", "predicted", None),
+    "skeleton_recall": ("cldice", "reference_inside", "reference", None),
+    "betti0_error": ("topology", "predicted_components -reference_components", "", None),
+    "betti1_error": ("topology", "predicted_tunnels -reference_tunnels", "", None),
+    "object_f1": ("objects", "tp tp", "tp tp fp fn", 1.0),
+    "branch_error": ("network", "predicted_branches -reference_branches", "reference_branches", None),
+    "length_error": ("network", "predicted_length -reference_length", "reference_length", None),
+    "radius_error": ("network", "predicted_radius -reference_radius", "reference_radius", None),
+}
+"""By measure: where a case has its counts, and which counts are added up (`-`: subtracted) above and below the line; then the
+value where the sum below is 0 (None: undefined). Nothing below: it is not divided. `tn` is the rest of the voxels. `measure` has
+two exceptions."""
+HELD = {
+    "cldice": ("predicted_inside predicted reference_inside reference", "predicted", "reference"),
+    "nsd": ("predicted_within predicted reference_within reference", "predicted", "reference"),
+    "boundary_iou": ("both predicted both reference", "predicted", "reference"),
+    "objects": ("", "tp fp", "tp fn"),
+    "topology": (
+        "",
+        "predicted_components|predicted_tunnels predicted_cavities",
+        "reference_components|reference_tunnels reference_cavities",
+    ),
+    "network": (
+        "",
+        "predicted_branches|predicted_length|predicted_radius",
+        "reference_branches|reference_length|reference_radius",
+    ),
+}
+"""By counts: pairs of a part and its whole; then for prediction and reference what a mask has if and only if it has a voxel, and
+at most one for each voxel, what is 0 without a voxel, and what is undefined if and only if there is none."""
 
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
 # object with values of such.
@@ -510,7 +534,8 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
-    "measure": MEASURE, "aggregate": MEASURE + "|dice_over_baseline|failures", "length-unit": "um|mm|px",
+    "measure": "|".join(FORMULAS), "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures"]),
+    "length-unit": "um|mm|px",
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
@@ -524,10 +549,8 @@ TYPES = {
 
 def check_time(text):  # a moment in UTC with microseconds, which the calendar has
     need(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", text, re.ASCII), "a time in another form")
-    try:
+    with saying("a time that no calendar has", ValueError):
         datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007  it is in UTC
-    except ValueError:
-        raise WrongError("a time that no calendar has") from None
 
 def read_forms(text, usual=None):  # by name: the marks and the type of each field. `usual`: types by the name of a field
     found = {}
@@ -585,8 +608,15 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
     border_bins*=counts
-measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance; overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
-inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=number
+measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance distances?=distances boundary_iou?=common
+    topology?=topology objects?=overlap network?=network
+distances: hd~=from-0 assd~=from-0 masd~=from-0; common: both=0 predicted=0 reference=0
+topology: predicted_components=0 predicted_tunnels=0 predicted_cavities=0 reference_components=0 reference_tunnels=0
+    reference_cavities=0
+network: predicted_branches=0 predicted_length=from-0 predicted_radius~=from-0 reference_branches=0 reference_length=from-0
+    reference_radius~=from-0
+overlap: tp=0 fp=0 fn=0; recall: tp=0 fn=0
+inside: predicted_inside=0 predicted=0 reference_inside=0 reference=0; distance: value~=from-0
 within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=int level?=between-0-1 method?~=method groups?~=1 coverage?~=share
     beside?~=limits
@@ -1096,9 +1126,9 @@ def spelled_out(value, form):  # whether a value has every field of its form, an
 
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
-    yield "tolerance", "at_most", told.get("tolerance", told.get("tolerance_um"))
-    yield from (("unit", "equal", [told.get("unit", "um")]), ("bootstrap", "at_least", told["bootstrap"]))
-    yield "confidence", "at_least", plan["confidence"]
+    yield from (("bootstrap", "at_least", told["bootstrap"]), ("confidence", "at_least", plan["confidence"]))
+    distance = told.get("tolerance", told.get("tolerance_um"))
+    yield from (("tolerance", "at_most", distance), ("unit", "equal", [told.get("unit", "um")]))
     yield from (("looks, " + name, "at_most", plan["looks"][name]) for name in ("per_release", "total"))
     yield from (("measures, " + name.replace("hd95_um", "hd95"), "equal", True) for name in plan["measures"])
     yield from ((name, "equal", [plan[name]]) for name in SAME["plan"])
@@ -1257,8 +1287,7 @@ class Standing:
         if payload.get("root") is not None:
             self.sealed.setdefault(payload["root"], payload["approvers"])
         if manifest:
-            seal = (body["index"], split, payload.get("root"), payload.get("terms"))
-            self.seal = self.seals.setdefault(manifest, seal)
+            self.seal = self.seals.setdefault(manifest, (body["index"], split, payload.get("root"), payload.get("terms")))
 
     def follow_witness(self, body, payload):  # the key with which one person cosigns, until they are revoked
         who = body["actor"]
@@ -1580,21 +1609,22 @@ def about(role, body):  # what an entry in a role is about
         return file_of(role, body["outputs"], body)
     return payload.get("root") if role == "seal" else NAMED[body["action"]][name](payload)
 
-def measure(name, counts):  # the value of a measure of one case; None: undefined
-    if name.startswith("hd95"):
-        return counts["value"]
-    if name == "dice":
-        total = 2 * counts["tp"] + counts["fp"] + counts["fn"]
-        return 2.0 * counts["tp"] / total if total else 1.0
-    part, predicted, reference = "inside" if name == "cldice" else "within", counts["predicted"], counts["reference"]
-    inside, covered = counts["predicted_" + part], counts["reference_" + part]
-    need(inside <= predicted and covered <= reference, "a part of %s is more than the whole", name)
-    if not predicted and not reference:
-        return 1.0
-    if name == "nsd":
-        return (inside + covered) / (predicted + reference) if predicted and reference else 0.0
-    a, b = (inside / predicted if predicted else 0.0), (covered / reference if reference else 0.0)
-    return 2.0 * a * b / (a + b) if a + b else 0.0
+def measure(name, counts, voxels=0):  # the value of a measure in one case, of so many voxels; None: undefined
+    _, above, below, empty = FORMULAS[name]
+    held = {**counts, "tn": voxels - sum(counts.get(one, 0) for one in ("tp", "fp", "fn"))}
+    sums = [[(held[one.lstrip("-")], one[0] == "-") for one in text.split()] for text in (above, below)]
+    if any(value is None for part in sums for value, _ in part):
+        return None
+    top, bottom = (sum(-value if minus else value for value, minus in part) for part in sums)
+    if not below or not bottom:
+        return empty if below else abs(top)
+    if name == "cldice":  # the harmonic mean of two shares
+        a, b = (measure(one, counts) or 0.0 for one in ("skeleton_precision", "skeleton_recall"))
+        return 2.0 * a * b / (a + b) if a + b else 0.0
+    return 0.0 if name == "nsd" and not (counts["predicted"] and counts["reference"]) else abs(top) / bottom
+
+def value_of(name, case):  # the same from all counts of a case
+    return measure(name, case["counts"][FORMULAS[name][0]], sum(row[0] for row in case["bins"]))
 
 def check_case(case):  # the counts of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
@@ -1606,12 +1636,19 @@ def check_case(case):  # the counts of one case do not contradict one another
     voxels = sum(row[0] for row in bins)
     need(voxels, "case %s has no voxels", name)
     need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
-    masks = {"predicted": dice["tp"] + dice["fp"], "reference": dice["tp"] + dice["fn"]}
-    for part in (case["counts"][one] for one in ("cldice", "nsd") if one in case["counts"]):
-        whole = all(part[one] <= size and (part[one] == 0) == (size == 0) for one, size in masks.items())
-        need(whole, "case %s: the skeleton or border of a mask does not fit the mask", name)
-    alone, distances = list(masks.values()).count(0) == 1, {one.get("value") for one in case["counts"].values()}
-    need(not alone or distances == {None}, "case %s: a distance has a value, and one of the masks is empty", name)
+    masks, counts = (dice["tp"] + dice["fp"], dice["tp"] + dice["fn"]), case["counts"]
+    for kind, held, (parts, *sides) in [(kind, counts[kind], HELD[kind]) for kind in HELD if kind in counts]:
+        pairs = [held[one] for one in parts.split()]
+        need(all(map(operator.le, pairs[::2], pairs[1::2])), "case %s: a part of %s is more than the whole", name, kind)
+        for side, size in zip(sides, masks):  # noqa: B905  both are two
+            whole, inner, other = [[held[one] for one in text.split()] for text in (side + "||").split("|")[:3]]
+            fits = sum(whole) <= size and (sum(whole) == 0) == (size == 0) and (size > 0 or not any(inner))
+            fits = fits and all((one is None) == (size == 0) for one in other)
+            need(fits, "case %s: %s: the skeleton or border of a mask, or what follows from it, does not fit", name, kind)
+    alone, given = masks.count(0) == 1, [one["value"] for one in counts.values() if "value" in one]
+    fits = set(given) <= {None} or not alone
+    fits = fits and all((one is None) == alone for one in counts.get("distances", {}).values())
+    need(fits, "case %s: a distance has a value, and one of the masks is empty, or the other way round", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
 
@@ -1689,8 +1726,22 @@ def error_of_mean(means, middle):  # the standard error
 
 RANGES = {
     "dice_over_baseline": (-1.0, 1.0),
-    "hd95": (0.0, math.inf),
-    "hd95_um": (0.0, math.inf),
+    **dict.fromkeys(
+        (
+            "hd95",
+            "hd95_um",
+            "volume_error",
+            "hd",
+            "assd",
+            "masd",
+            "betti0_error",
+            "betti1_error",
+            "branch_error",
+            "length_error",
+            "radius_error",
+        ),
+        (0.0, math.inf),
+    ),
 }
 """Smallest and largest value of what is not in 0..1."""
 
@@ -1766,10 +1817,9 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
 def figures_over(cases, plan, level):  # what follows from the counts of rows, of one class or of all
     told, unit, rest = plan["conventions"], plan["conventions"]["bootstrap_unit"], (plan, level)
     need(unit in {"subject", "group"}, "the plan resamples a unit that a case does not have")
-    columns = {name: [(one[unit], measure(name, one["counts"][name])) for one in cases] for name in cases[0]["counts"]}
+    columns = {name: [(one[unit], value_of(name, one)) for one in cases] for name in {"dice", *plan["measures"]}}
     base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
-    over = [(dice[0], dice[1] - other[1]) for dice, other in zip(columns["dice"], base)]  # noqa: B905
-    columns = {**columns, "dice_over_baseline": over}
+    columns["dice_over_baseline"] = [(one[0], one[1] - other[1]) for one, other in zip(columns["dice"], base)]  # noqa: B905
     recalls = [(one[unit], one["conformal"]) for one in cases if one["conformal"]]
     recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
     defined = {name: [one for one in pairs if one[1] is not None] for name, pairs in columns.items()}
@@ -1818,8 +1868,48 @@ UNIT_WORDS = {
     None: "",
 }
 
-def known(value):  # the same, of a number that can be unknown
-    return figure_text(value) or "unknown"
+SIGNING_TEXT = """\
+MiniVess signing text, layout 2
+Device: %(name)s %(version)s
+Manufacturer: %(manufacturer)s
+Safety class: %(safety_class)s
+Log: %(log)s
+reason * NOT RELEASABLE: %s
+
+Gates: %(passing)d of %(judged)d pass
+gate * %(ok)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s
+Evaluation: look %(look)d of %(looks)d, %(mode)s, intervals of level %(level).4g %%%(unit)s
+figure * %s
+Criteria registered at entry %(registered)d
+criterion * %s: %s, %s
+before * Criteria before, entry %d: %s
+Looks in the log: %(looked)d
+look * look %(look)d (entry %(entry)d): %(id)s for release %(release)s, requested by %(requester)s, approved by %(approver)s, \
+%(mode)s, %(result)s
+Training runs: %(ran)d
+run * run entry %d: %s
+Residual risk: %(levels)s
+Not acceptable: %(open)s
+Counts: %(counts)s
+Open clauses (attested): %(open_clauses)d
+Open gaps (attested): %(gaps)d; justified: %(justified)d
+Known anomalies (attested): %(anomalies)d%(ids)s
+Waivers: none
+time * Time of %s: entry %d, %s, %s
+Digests
+model %(model)s
+calibration %(calibration)s
+evaluation %(evaluation)s
+request %(digest)s
+criteria %(criteria)s
+plan %(plan)s
+policy %(policy)s
+seal %(data)s
+results %(results)s
+sbom %(sbom)s
+environment %(environment)s
+source %(git_tree)s""".split("\n")  # noqa: SIM905  a text is easier to compare
+"""The lines of the signing text: each is there once, or, after a word and `*`, for each of what the word names."""
 
 def criterion_text(one):  # a criterion in the signing text
     sides = (("at least", one["at_least"]), ("at most", one["at_most"]))
@@ -1858,15 +1948,13 @@ def level_of(plan, uppers, estimate):  # the level that the matrix of a risk pla
     severity, p1, p2 = estimate["severity"], estimate["p1"], estimate["p2"]
     on = severity <= len(plan["severity"]) and max(p1, p2) <= len(uppers)
     need(on, RISKS + ": an estimate is not on the scales of the plan")
-    pick = bisect.bisect_left if plan["probability"]["inclusive"] == "upper" else bisect.bisect_right
-    step = pick(uppers, EXACT.multiply(uppers[p1 - 1], uppers[p2 - 1])) + 1
+    below = operator.lt if plan["probability"]["inclusive"] == "upper" else operator.le
+    step = sum(below(upper, EXACT.multiply(uppers[p1 - 1], uppers[p2 - 1])) for upper in uppers) + 1
     return plan["matrix"][severity - 1][min(step, p1, p2) - 1]  # a product is at most as probable as its factors
 
 def soup_rows(data):  # name, version and package URL of each row of a SOUP list
-    try:
+    with saying(SOUP + " is not CSV in UTF-8", csv.Error, ValueError):
         table = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
-    except (csv.Error, ValueError):
-        raise WrongError(SOUP + " is not CSV in UTF-8") from None
     head = table[0] if table else []
     wanted, even = ("name", "version", "purl"), all(len(row) == len(head) for row in table)
     need(even and all(head.count(name) == 1 for name in wanted), SOUP + " is no SOUP list")
@@ -2058,12 +2146,14 @@ class Release:
         cases, log = record["cases"], {"model": self.model, "data": request["data"], "request": request["id"]}
         with naming(RECORD):
             check_rows(cases)
+        log.update(threshold=plan["mask_threshold"], conventions=plan["conventions"])
         log.update(look=said.get("look", 1), looks=terms["looks"])
-        log.update(conventions=plan["conventions"], threshold=plan["mask_threshold"])
         check_same({key: record.get(key) for key in log}, log, RECORD, "by the log")
         sealed = {item["case"] for item in self.json("datasets/sealed.json", "sealed")["files"]}
         check_set({case["case"] for case in cases}, sealed, RECORD + ".cases", "in data/datasets/sealed.json")
-        check_set(set(cases[0]["counts"]), {"dice", *plan["measures"]}, RECORD + ".measures", "by the plan")
+        names = {"dice", *plan["measures"]}
+        check_set(set(record.get("measured") or cases[0]["counts"]), names, RECORD + ".measures", "by the plan")
+        check_set(set(cases[0]["counts"]), {FORMULAS[one][0] for one in names}, RECORD + ".counts", "by the plan")
         data = self.json("datasets/manifest.json")["cases"]
         known = classes_of(self.json("models/export.json", "export").get("task", {}))
         named = [one.partition(" ")[2] for one in known]
@@ -2208,7 +2298,7 @@ class Release:
 
     def check_text(self):  # the signing text follows from the facts
         text, found = utf8(self.files[TEXT], TEXT), []
-        for line in [*self.text_of_release(), *self.text_of_log(), ""]:
+        for line in [*self.text_lines(), ""]:
             shown = UNSHOWN.sub("?", line)
             found.append(shown if len(shown) <= 200 else shown[:197] + "...")
         for number, pair in enumerate(itertools.zip_longest(text.split("\n"), found), start=1):
@@ -2217,73 +2307,70 @@ class Release:
         need(shown.encode("utf-8") in self.files[PAGE], PAGE + " does not show the signing text")
         return "the %d lines that were shown to the signers follow from the release" % (len(found) - 1)
 
-    def text_of_release(self):  # lines of the signing text: device, gates, figures and criteria
-        device, record = self.prepared["device"], self.record
-        yield from ("MiniVess signing text, layout 2", "Device: %(name)s %(version)s" % device)
-        yield from ("Manufacturer: %(manufacturer)s" % device, "Safety class: %(safety_class)s" % device)
-        yield from ("Log: " + self.pack.origin, *("NOT RELEASABLE: " + reason for reason in self.reasons()), "")
-        yield "Gates: %d of %d pass" % (sum(gate["passed"] for gate in self.gates), len(self.gates))
-        for gate in self.gates:
-            shown = {**gate, "ok": "ok" if gate["passed"] else "FAIL"}
-            shown.update((field, gate[field] or "unknown") for field in ("value", "margin"))
-            yield "%(ok)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s" % shown
-        told = "Evaluation: look %d of %d, %s, intervals of level %.4g %%" + UNIT_WORDS[record["conventions"].get("unit")]
-        mode = self.by["approval"]["payload"]["grant"]["mode"]
-        yield told % (record["look"], record["looks"], mode, self.figures["baseline"]["level"] * 100)
-        held = [(key, *pair) for key, one in sorted(self.by_class.items()) for pair in sorted(one["aggregates"].items())]
-        for of_class, name, one in held:
-            rows = [case for case in record["cases"] if case.get("of_class") == of_class]
-            groups = {case["group"] for case in rows if case["counts"].get(name) != {"value": None}}
-            other, title = one.get("beside", {}), name + " of " + of_class if of_class else name
-            told = [known(part.get(field)) for part in (one, other) for field in ("lower", "upper")]
-            shown = ["%s: mean %s" % (title, known(one["mean"])), "interval %s to %s" % (*told[:2],)]
-            shown += ["%d cases" % one["n"], "%d groups" % len(groups)]
-            shown += [one["method"]] if "method" in one and one["upper"] is not None else []
-            shown += covering(one) + (["%s %s to %s" % (other["method"], *told[2:])] if other else []) + covering(other)
-            yield ", ".join(shown)
-        yield "Criteria registered at entry %d" % self.by["criteria"]["index"]
-        for one in self.outcomes:
-            yield "%s: %s, %s" % (criterion_text(one["criterion"]), known(one["value"]), "met" if one["met"] else "not met")
-        for body in self.done("criteria.register", self.by["criteria"]["index"]):
-            before = body["payload"]["criteria"]
-            if digest_of(before) != self.by["request"]["payload"]["request"]["criteria"]:
-                yield "Criteria before, entry %d: %s" % (body["index"], "; ".join(map(criterion_text, before)))
+    def text_lines(self):  # the lines of the signing text, by its template
+        facts, rows = self.text_facts(), dict(self.text_rows())
+        for line in SIGNING_TEXT:
+            name, several, form = line.partition(" * ")
+            yield from [form % row for row in rows[name]] if several else [line % facts]
 
-    def text_of_log(self):  # lines of the signing text: looks, runs, risks, what is attested, times and digests
-        by, numbers, request = self.by, {}, self.by["request"]["payload"]["request"]
-        yield "Looks in the log: %d" % len(self.looks)
-        for asked, approval, result in self.looks:
-            grant, numbers[asked["data"]] = approval["payload"]["grant"], numbers.get(asked["data"], 0) + 1
-            shown = {**asked, **grant, "look": numbers[asked["data"]], "entry": approval["index"]}
-            shown["result"] = "evaluated at entry %d" % result["index"] if result else "no result"
-            told = "look %(look)d (entry %(entry)d): %(id)s for release %(release)s, requested by %(requester)s, "
-            yield (told + "approved by %(approver)s, %(mode)s, %(result)s") % shown
-        yield "Training runs: %d" % len(self.ended)
-        for run in self.ended:
-            said = "%(verdict)s: %(reason)s" % run["disposition"]["payload"] if run["disposition"] else "failed"
-            yield "run entry %d: %s" % (run["body"]["index"], "member" if run["member"] else said)
-        yield from ("Residual risk: " + self.levels, "Not acceptable: " + (", ".join(self.open_risks) or "none"))
-        yield "Counts: " + ", ".join("%d %s" % (count, name) for name, count in self.counts.items())
-        sizes = {name: len(listed) for name, listed in self.attested.items()}
-        yield "Open clauses (attested): %(open_clauses)d" % sizes
-        yield "Open gaps (attested): %(gaps)d; justified: %(justified)d" % sizes
+    def text_facts(self):  # what the signing text says once, by name
+        by, prepared, record, request = self.by, self.prepared, self.record, self.by["request"]["payload"]["request"]
+        facts = {**prepared, **prepared["device"], **request, **{name: len(held) for name, held in self.attested.items()}}
+        facts.update(log=self.pack.origin, passing=sum(gate["passed"] for gate in self.gates), judged=len(self.gates))
+        facts.update(mode=by["approval"]["payload"]["grant"]["mode"], unit=UNIT_WORDS[record["conventions"].get("unit")])
+        facts.update(look=record["look"], looks=record["looks"], level=self.figures["baseline"]["level"] * 100)
+        facts.update(registered=by["criteria"]["index"], looked=len(self.looks), ran=len(self.ended), levels=self.levels)
         ids = ", ".join(one["id"] for one in self.attested["anomalies"])
-        yield "Known anomalies (attested): %d%s" % (sizes["anomalies"], ": " + ids if ids else "")
-        yield "Waivers: none"
+        facts.update(ids=": " + ids if ids else "", open=", ".join(self.open_risks) or "none", digest=digest_of(request))
+        facts.update(counts=", ".join("%d %s" % (count, name) for name, count in self.counts.items()))
+        facts.update(evaluation=named(by["evaluation"]["outputs"], RECORD[5:]))
+        facts["results"] = named(by["scenarios"]["outputs"], "verification/results.json")
+        return {**facts, "git_tree": prepared["source"]["git_tree"] or "none"}
+
+    def text_rows(self):  # what it says of each of several, by name
+        yield "reason", self.reasons()
+        told = [(one, {field: one[field] or "unknown" for field in ("value", "margin")}) for one in self.gates]
+        yield "gate", [{**gate, **words, "ok": "ok" if gate["passed"] else "FAIL"} for gate, words in told]
+        held = [(key, *pair) for key, one in sorted(self.by_class.items()) for pair in sorted(one["aggregates"].items())]
+        yield "figure", [self.text_of_figure(*one) for one in held]
+        told = [(criterion_text(one["criterion"]), figure_text(one["value"]) or "unknown", one["met"]) for one in self.outcomes]
+        yield "criterion", [(*one, "met" if met else "not met") for *one, met in told]
+        before = self.done("criteria.register", self.by["criteria"]["index"])
+        before = [(body["index"], body["payload"]["criteria"]) for body in before]
+        now = self.by["request"]["payload"]["request"]["criteria"]
+        yield "before", [(at, "; ".join(map(criterion_text, old))) for at, old in before if digest_of(old) != now]
+        yield "look", list(self.text_of_looks())
+        said = [one["disposition"] and "%(verdict)s: %(reason)s" % one["disposition"]["payload"] for one in self.ended]
+        runs = zip(self.ended, said)  # noqa: B905  as many
+        yield "run", [(run["body"]["index"], "member" if run["member"] else told or "failed") for run, told in runs]
+        yield "time", list(self.text_of_times())
+
+    def text_of_figure(self, of_class, name, one):  # an aggregate in words, with its interval and how that was made
+        rows = [case for case in self.record["cases"] if case.get("of_class") == of_class]
+        groups = {case["group"] for case in rows if name not in FORMULAS or value_of(name, case) is not None}
+        other, title = one.get("beside", {}), name + " of " + of_class if of_class else name
+        told = [figure_text(part.get(field)) or "unknown" for part in (one, other) for field in ("lower", "upper")]
+        shown = ["%s: mean %s" % (title, figure_text(one["mean"])), "interval %s to %s" % (*told[:2],)]
+        shown += ["%d cases" % one["n"], "%d groups" % len(groups)]
+        shown += [one["method"]] if "method" in one and one["upper"] is not None else []
+        shown += covering(one) + (["%s %s to %s" % (other["method"], *told[2:])] if other else []) + covering(other)
+        return ", ".join(shown)
+
+    def text_of_looks(self):  # each look, with its number at the test data and its result
+        numbers = {}
+        for asked, approval, result in self.looks:
+            numbers[asked["data"]] = numbers.get(asked["data"], 0) + 1
+            shown = {**asked, **approval["payload"]["grant"], "look": numbers[asked["data"]], "entry": approval["index"]}
+            yield {**shown, "result": "evaluated at entry %d" % result["index"] if result else "no result"}
+
+    def text_of_times(self):  # when criteria, approval and result were there, and who says so
+        by = self.by
         ends = (("criteria", "criteria", by["request"]["index"]), ("approval", "approval", by["evaluation"]["index"]))
         for name, role, end in (*ends, ("result", "evaluation", None)):
-            index = by[role]["index"]
-            later = [one for one in self.done("time.attested", end) if one["index"] > index]
-            seen = [one["index"] for one in later if one["payload"]["size"] > index]
+            index, seen = by[role]["index"], self.done("time.attested", end)
+            seen = [one["index"] for one in seen if one["index"] > index and one["payload"]["size"] > index]
             whose = "attested at entry %d" % seen[0] if seen else "the machine's own time"
-            yield "Time of %s: entry %d, %s, %s" % (name, index, by[role]["time"], whose)
-        yield from ("Digests", "model " + self.model, "calibration " + request["calibration"])
-        yield from ("evaluation " + named(by["evaluation"]["outputs"], RECORD[5:]), "request " + digest_of(request))
-        yield from ("%s %s" % (name, request[name]) for name in ("criteria", "plan", "policy"))
-        results = named(by["scenarios"]["outputs"], "verification/results.json")
-        yield from ("seal " + request["data"], "results " + results)
-        yield from ("sbom " + self.prepared["sbom"], "environment " + self.prepared["environment"])
-        yield "source " + (self.prepared["source"]["git_tree"] or "none")
+            yield name, index, by[role]["time"], whose
 
 # ---------------------------------------------------------------- the pack
 
@@ -2294,6 +2381,32 @@ class Pack:
         self.files, self.trust, self.bodies, self.leaves, self.origin = files, trust, [], [], ""
         self.people, self.standing, self.layout, self.release, self.reading = People(), Standing(), 1, None, ""
 
+    def check_bag(self):  # BagIt: every file is named once with its SHA-512, and nothing else is there
+        files = self.files
+        for name in (TAG, *TAGGED):
+            need(name in files, name + " is missing")
+        payload = {name for name in files if name.startswith("data/")}
+        for manifest, present in ((TAG, set(TAGGED)), ("manifest-sha512.txt", payload)):
+            listed = read_manifest(files, manifest)
+            for name in sorted({*listed, *present}):
+                need(name in present, "%s is missing: %s names it", name, manifest)
+                need(name in listed, "%s is unexpected: %s does not name it", name, manifest)
+                need(hashlib.sha512(files[name]).hexdigest() == listed[name], "%s is changed, says %s", name, manifest)
+        for name in sorted(set(files) - payload - {TAG, LIST, *TAGGED}):
+            need(SIGNATURE.fullmatch(name), name + " is unexpected: no manifest names it")
+        alike = {name.lower(): name for name in sorted(files)}
+        for name in sorted(files):
+            need(alike[name.lower()] == name, "%s and %s differ in case alone", name, alike[name.lower()])
+        need(files["bagit.txt"] == BAGIT, "bagit.txt does not declare BagIt 1.0 in UTF-8")
+        form = re.compile("([A-Za-z0-9-]{1,80}): ([^\r\ufffd]*)")
+        info = [form.fullmatch(line.decode("utf-8", "replace")) for line in read_lines(files, "bag-info.txt")]
+        labels = {match[1]: match[2] for match in info if match}
+        need(len(labels) == len(info), "bag-info.txt has a line that is no label with its value, or a label twice")
+        oxum, stated = "%d.%d" % (sum(len(files[name]) for name in payload), len(payload)), labels.get("Payload-Oxum")
+        need(stated == oxum, "bag-info.txt states Payload-Oxum %s, and the payload has %s", stated, oxum)
+        need(payload, "the pack has no payload file")
+        return "%d payload files with the right SHA-512, none missing, none added" % len(payload)
+
     def check_log(self):  # every entry at its place, signed and permitted, under a checkpoint that is believed
         lines = read_lines(self.files, "data/audit/entries.jsonl")
         need(lines, "the log is empty")
@@ -2301,12 +2414,10 @@ class Pack:
         self.origin, self.leaves = read_note(self.files[CHECKPOINT])[1], [leaf(line) for line in lines]
         details = read_lines(self.files, "data/audit/details.jsonl")
         for index, pair in enumerate(zip(lines, details)):  # noqa: B905  the number is compared later
-            entry = parse(pair[0], "entry %d" % index)
-            try:
-                with naming("entry %d" % index):
-                    self.check_entry(entry, index, pair[1])
-            except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-                raise WrongError("entry %d is malformed" % index) from None
+            entry, where = parse(pair[0], "entry %d" % index), "entry %d" % index
+            odd = (KeyError, TypeError, ValueError, AttributeError, IndexError)
+            with saying(where + " is malformed", *odd), naming(where):
+                self.check_entry(entry, index, pair[1])
             self.bodies.append(entry["body"])
         need(len(details) == len(lines), "data/audit/details.jsonl has too few or too many lines")
         bare = {i for i, held in enumerate(details) if held == b"null" and self.bodies[i]["details"]} - self.people.erased
@@ -2562,16 +2673,10 @@ class Pack:
         return "; the checkpoint is cosigned by " + ", ".join(holders) if holders else ""
 
     def checks(self):  # name and function of each check, in order; the layout decides whether some are made
-        yield from (("bag", lambda: check_bag(self.files)), ("log", self.check_log), ("layout", self.check_layout))
-        one = self.release
-        if one:
-            yield from (("chain", one.check_chain), ("files", one.check_files), ("source", one.check_source))
-            yield "soup", one.check_soup
-            yield from (("figures", one.check_figures), ("gates", one.check_gates), ("signing text", one.check_text))
-        yield from (("proofs", self.check_proofs), ("provenance", self.check_provenance))
-        yield from [("lineage", one.check_lineage)] if one else []
-        yield from (("test-set odometer", self.check_openings), ("look times", self.look_times))
-        yield "release signatures", self.check_signatures
+        for name, (of, check) in CHECKS.items():
+            one = self.release if of == "release" else self
+            if one:
+                yield name, getattr(one, check)
 
 def check_payload(body, told):  # a payload has the fields of its action, in the entry or in its details (`told`)
     action, payload = body["action"], body["payload"]
@@ -2588,6 +2693,25 @@ def check_payload(body, told):  # a payload has the fields of its action, in the
 
 # ---------------------------------------------------------------- the verdict
 
+CHECKS = {
+    "bag": ("pack", "check_bag"),
+    "log": ("pack", "check_log"),
+    "layout": ("pack", "check_layout"),
+    "chain": ("release", "check_chain"),
+    "files": ("release", "check_files"),
+    "source": ("release", "check_source"),
+    "soup": ("release", "check_soup"),
+    "figures": ("release", "check_figures"),
+    "gates": ("release", "check_gates"),
+    "signing text": ("release", "check_text"),
+    "proofs": ("pack", "check_proofs"),
+    "provenance": ("pack", "check_provenance"),
+    "lineage": ("release", "check_lineage"),
+    "test-set odometer": ("pack", "check_openings"),
+    "look times": ("pack", "look_times"),
+    "release signatures": ("pack", "check_signatures"),
+}
+"""The checks in order; those of a release only where the pack is of layout 2."""
 NEXT = {
     "log": "nothing",
     "layout": "nothing",

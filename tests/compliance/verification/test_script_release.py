@@ -418,8 +418,6 @@ class TestFigures:
         refused = {"verify.py": False, "product": False}
         try:
             verify.check_case(case)
-            for measure, held in case["counts"].items():
-                verify.measure(measure, held)
         except verify.WrongError:
             refused["verify.py"] = True
         try:

@@ -15,6 +15,7 @@ from minivess.ml.planning.proposal import STATED, Settings, propose
 from minivess.ml.planning.structures import ClassShape
 from minivess.records.data.dataset import LabelClass
 from minivess.records.device.project import Project
+from minivess.records.evaluation.measures import MEASURES
 from minivess.records.models.networks.dynunet import DynUNetSpec
 from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.networks.segresnet import SegResNetSpec
@@ -71,6 +72,10 @@ def test_measures_follow_from_the_shape_of_each_class() -> None:
     advice = {one.place: one.value for one in plan.lines if " of " in one.place}
     assert advice["cldice of vessel"] == "use"
     assert advice["cldice of organ"] == "leave out"
+    for measure in ("skeleton_recall", "betti0_error", "length_error", "radius_error"):
+        assert (advice[f"{measure} of vessel"], advice[f"{measure} of organ"]) == ("use", "leave out")
+    assert {place.partition(" of ")[0] for place in advice} == set(MEASURES)
+    assert "absent (2 of 8" in line(plan, "volume_error of organ").reason
     assert "absent (2 of 8" in next(
         one.reason for one in plan.lines if one.place.startswith("hd95") and "organ" in one.place
     )

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.planning.structures import ClassShape
-from minivess.records.evaluation.counts import CentrelineCounts, Distance, MeasureCounts, OverlapCounts, SurfaceCounts
 from minivess.records.evaluation.measures import MEASURES
 
 RARE = 0.01
@@ -56,13 +55,100 @@ def _distance(shape: ClassShape) -> tuple[bool, str]:
     return True, "the worst of the boundary, without the last 5 %"
 
 
-_RULES: dict[type[MeasureCounts], Callable[[ClassShape], tuple[bool, str]]] = {
-    OverlapCounts: _overlap,
-    CentrelineCounts: _centreline,
-    SurfaceCounts: _surface,
-    Distance: _distance,
+def _volume(shape: ClassShape) -> tuple[bool, str]:
+    if shape.absent:
+        return False, f"undefined where the class is absent ({shape.absent} of {shape.cases} examined cases)"
+    if shape.long:
+        return False, "the length and radius of vessels say more than their volume"
+    return True, "the size of a compact structure is what is reported of it"
+
+
+def _same_as_dice(shape: ClassShape) -> tuple[bool, str]:
+    return False, "orders the cases as Dice does"
+
+
+def _specificity(shape: ClassShape) -> tuple[bool, str]:
+    if shape.share < RARE:
+        return False, f"near 1 for every model: the class is rare ({100 * shape.share:.2g} %)"
+    return False, "the size of the background decides it"
+
+
+def _one_kind(shape: ClassShape) -> tuple[bool, str]:
+    return False, "choose it where missed and false voxels do different harm; Dice counts both"
+
+
+def _largest(shape: ClassShape) -> tuple[bool, str]:
+    return False, "one voxel decides it: HD95 leaves out the largest 5 %"
+
+
+def _mean_distance(shape: ClassShape) -> tuple[bool, str]:
+    return False, "far voxels hide among many near ones: NSD says how many are near"
+
+
+def _boundary(shape: ClassShape) -> tuple[bool, str]:
+    if shape.narrow:
+        return False, "nearly all voxels are border: it repeats the overlap"
+    return False, "one voxel of shift is a fault in it: NSD has a tolerance"
+
+
+def _branches(shape: ClassShape) -> tuple[bool, str]:
+    if shape.long:
+        return True, "tells lost branches from false ones"
+    return False, "the class is compact: it has no branches"
+
+
+def _topology(shape: ClassShape) -> tuple[bool, str]:
+    if shape.long:
+        return True, "counts broken and joined branches, which overlap hides"
+    return False, "the class is compact: overlap and border say enough"
+
+
+def _spurs(shape: ClassShape) -> tuple[bool, str]:
+    if shape.long:
+        return False, "spurs of the skeleton change it: use the length"
+    return False, "the class is compact: it has no branches"
+
+
+def _size_of_vessels(shape: ClassShape) -> tuple[bool, str]:
+    if shape.absent:
+        return False, f"undefined where the class is absent ({shape.absent} of {shape.cases} examined cases)"
+    if shape.long:
+        return True, "what is reported of vessels"
+    return False, "the class is compact: report its volume"
+
+
+def _objects(shape: ClassShape) -> tuple[bool, str]:
+    if shape.parts > 1 and not shape.long:
+        return True, f"{shape.parts} parts in a case: a lost part counts in it, whatever its size"
+    if shape.long:
+        return False, "parts of a network are no objects"
+    return False, "one part in a case: there is nothing to count"
+
+
+_RULES: dict[str, Callable[[ClassShape], tuple[bool, str]]] = {
+    "dice": _overlap,
+    "cldice": _centreline,
+    "nsd": _surface,
+    "hd95": _distance,
+    "iou": _same_as_dice,
+    "sensitivity": _one_kind,
+    "specificity": _specificity,
+    "ppv": _one_kind,
+    "volume_error": _volume,
+    "hd": _largest,
+    "assd": _mean_distance,
+    "masd": _mean_distance,
+    "boundary_iou": _boundary,
+    "skeleton_precision": _branches,
+    "skeleton_recall": _branches,
+    "betti0_error": _topology,
+    "betti1_error": _topology,
+    "object_f1": _objects,
+    "branch_error": _spurs,
+    "length_error": _size_of_vessels,
+    "radius_error": _size_of_vessels,
 }
-"""What is advised of a measure, by what it counts."""
+"""What is advised of each measure."""
 
 
 def measure_advice(data: DataFingerprint) -> tuple[MeasureAdvice, ...]:
@@ -70,7 +156,7 @@ def measure_advice(data: DataFingerprint) -> tuple[MeasureAdvice, ...]:
     made = []
     for shape in data.classes:
         for row in MEASURES.values():
-            rule = _RULES.get(row.counts)
+            rule = _RULES.get(row.name)
             if rule is None:
                 continue
             if data.unit not in row.takes.units:

@@ -29,7 +29,7 @@ from minivess.records.evaluation.counts import (
     SurfaceDistances,
     TopologyCounts,
 )
-from minivess.records.evaluation.formulas import Deviation, Formula, Measured, Share
+from minivess.records.evaluation.formulas import TRUE_NEGATIVES, Deviation, Formula, Measured, Share
 from minivess.records.lengths import UNIT_NAMES, LengthUnit
 
 _DIGITS_OF_MM = 3
@@ -106,6 +106,12 @@ class Measure:
             return self.formula.of(counts, voxels)
         assert isinstance(counts, MeasureCounts)  # noqa: S101  as above
         return counts.measure
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether a case without a voxel of the class in the reference can be without a value."""
+        of_background = isinstance(self.formula, Share) and TRUE_NEGATIVES in self.formula.whole
+        return self.can_be_undefined and not of_background
 
     @property
     def direction(self) -> str:

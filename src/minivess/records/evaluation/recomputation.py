@@ -279,7 +279,8 @@ def _names_of(plan: AnalysisPlan) -> tuple[str, ...]:
 def _planned(
     conventions: Conventions, threshold: float, measures: Collection[str], sources: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    yield from ((f"conventions.{name}", f"{value}") for name, value in conventions)
+    yield from ((f"conventions.{name}", f"{value}") for name, value in conventions if name != "of_measure")
+    yield from ((f"conventions.of_measure.{name}", said) for name, said in sorted(conventions.of_measure.items()))
     yield "threshold", f"{threshold}"
     yield "measures", ", ".join(in_order(measures))
     yield "counts", ", ".join(sorted(sources))

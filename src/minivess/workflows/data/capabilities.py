@@ -224,7 +224,7 @@ def _of_criteria(case: CaseRecord, project: Project) -> Iterator[tuple[str, str]
     for criterion in project.evaluation.criteria:
         measure = MEASURES.get(criterion.measure)
         lacking = [name for name in absent if criterion.of_class in (None, name)]
-        if measure is not None and measure.can_be_undefined and lacking:
+        if measure is not None and measure.needs_reference and lacking:
             what = "is empty" if len(case.classes) == 1 else f"has no {' and no '.join(lacking)}"
             sentences.append(f"the mask {what}, and a criterion limits {criterion.named.rpartition(',')[0]}")
     for sentence in dict.fromkeys(sentences):

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 from skimage.morphology import skeletonize
 
@@ -20,7 +22,7 @@ from minivess.records.evaluation.evaluation import SKELETON, SKELETON_BEFORE
 METHODS = {2: "zhang", 3: "lee"}
 """The thinning of scikit-image, by the number of axes."""
 _ENDS = 2
-"""A voxel of a line has at most so many neighbours."""
+"""A voxel of a line has at most so many steps."""
 
 
 @implements("REQ-237")
@@ -67,11 +69,11 @@ class Network(NamedTuple):
 def network(mask: Mask, lines: Mask, spacing: tuple[float, ...]) -> Network:
     """Branches, length and mean radius of a mask (z, y, x) or (y, x), by its skeleton.
 
-    A voxel of the skeleton with more than two neighbours (26, in a plane 8) is a junction. A branch is a connected part of
-    the skeleton without its junctions; a component that is all junctions is one branch. The length is that of the steps
-    between neighbouring voxels. A diagonal step is left out where the skeleton also has a way round it by shorter steps of
-    the same cube of voxels, so that a corner does not count twice. The radius at a voxel is the distance to the centre of the
-    nearest background voxel; beyond the edge of the field is background.
+    The voxels of the skeleton are joined by steps to their neighbours (26, in a plane 8). A diagonal step is left out where the
+    skeleton has a voxel between its ends, in the same cube of voxels, so that a corner does not count twice. The length is that
+    of all steps. A voxel with more than two steps is a junction. A branch is a part of the skeleton that is connected without
+    junctions; a component that is all junctions is one branch. The radius at a voxel is the distance to the centre of the nearest
+    background voxel; beyond the edge of the field is background.
 
     Args:
         mask: binary.
@@ -80,30 +82,42 @@ def network(mask: Mask, lines: Mask, spacing: tuple[float, ...]) -> Network:
     """
     if not lines.any():
         return Network(0, 0.0, None)
-    return Network(_branches(lines), _length(lines, spacing), _radius(mask, lines, spacing))
+    ends, length = _steps(lines, spacing)
+    return Network(_branches(ends, int(np.count_nonzero(lines))), length, _radius(mask, lines, spacing))
 
 
-def _branches(lines: Mask) -> int:
-    everywhere = np.ones((3,) * lines.ndim, np.uint8)
-    neighbours = ndimage.convolve(lines.astype(np.uint8), everywhere, mode="constant") - lines
-    labels, count = components(lines)
-    free, branches = components(lines & (neighbours <= _ENDS))
-    with_branch = np.unique(labels[free > 0]).size
-    return branches + count - with_branch
-
-
-def _length(lines: Mask, spacing: tuple[float, ...]) -> float:
+def _steps(lines: Mask, spacing: tuple[float, ...]) -> tuple[NDArray[np.intp], float]:
+    """The steps between neighbouring voxels as pairs of numbers of voxels (2, n), and their length together."""
     padded = np.pad(lines, 1)
     places = np.argwhere(padded)
-    total = 0.0
+    numbers = np.zeros(padded.shape, np.intp)
+    numbers[padded] = np.arange(len(places))
+    ends, total = [np.zeros((2, 0), np.intp)], 0.0
     for step in _half_of_neighbours(lines.ndim):
-        between = [part for part in product(*({0, one} for one in step)) if any(part) and part != step]
         joined = _at(padded, places + step)
-        for part in between:
-            joined &= ~_at(padded, places + part)
-        size = float(np.linalg.norm(np.multiply(step, spacing)))
-        total += size * int(np.count_nonzero(joined))
-    return total
+        for part in product(*({0, one} for one in step)):
+            if any(part) and part != step:
+                joined &= ~_at(padded, places + part)
+        found = places[joined]
+        ends.append(np.stack([numbers[tuple(found.T)], numbers[tuple((found + step).T)]]))
+        total += float(np.linalg.norm(np.multiply(step, spacing))) * len(found)
+    return np.concatenate(ends, axis=1), total
+
+
+def _branches(ends: NDArray[np.intp], voxels: int) -> int:
+    """The number of branches of a skeleton of so many voxels, from its steps."""
+    free = np.bincount(ends.ravel(), minlength=voxels) <= _ENDS
+    parts = _parts(ends[:, free[ends].all(axis=0)], voxels)
+    bodies = _parts(ends, voxels)
+    branches = np.unique(parts[free]).size
+    return branches + np.setdiff1d(bodies, bodies[free]).size
+
+
+def _parts(ends: NDArray[np.intp], voxels: int) -> NDArray[np.int32]:
+    """The number of the connected part of each voxel."""
+    graph = coo_array((np.ones(ends.shape[1], np.int8), (ends[0], ends[1])), shape=(voxels, voxels))
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return labels
 
 
 def _half_of_neighbours(axes: int) -> list[tuple[int, ...]]:

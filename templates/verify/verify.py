@@ -534,7 +534,7 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
-    "measure": "|".join(FORMULAS), "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures"]),
+    "measure": "|".join(FORMULAS), "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures"]) + "|brier|nll|ace|average_precision|border_(brier|nll|ace)",
     "length-unit": "um|mm|px",
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
@@ -607,7 +607,8 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
-    border_bins*=counts
+    border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive
+scores: brier=0 nll=0 bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance distances?=distances boundary_iou?=common
     topology?=topology objects?=overlap network?=network
 distances: hd~=from-0 assd~=from-0 masd~=from-0; common: both=0 predicted=0 reference=0

@@ -24,6 +24,7 @@ from minivess.records.evaluation.evaluation import (
     IntensityThreshold,
 )
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.evaluation.scores import FINE_BINS, LOSSES, ScoreCounts
 
 
 def counted_case(
@@ -39,6 +40,8 @@ def counted_case(
     distance: float | None = 2.5,
     voxels: int = 1000,
     of_class: str | None = None,
+    scored: bool = False,
+    shape: tuple[int, ...] | None = None,
 ) -> CaseCounts:
     """A case whose bins, baseline and skeletons follow from the overlap.
 
@@ -54,6 +57,8 @@ def counted_case(
         distance: HD95 in micrometres; never of one empty mask.
         voxels: of the volume.
         of_class: the class that was counted; None where there is one class.
+        scored: whether it has scores of the probabilities in its bins.
+        shape: of the volume; its spacing is then 2 along each axis. None: it states neither.
     """
     tp, fp, fn = overlap
     kept = 3 * tp // 4
@@ -62,6 +67,9 @@ def counted_case(
     lines = centreline or (tp // 3, _part(sizes[0], 3), tp // 3, _part(sizes[1], 3))
     borders = surface or (tp // 2, _part(sizes[0], 2), tp // 2, _part(sizes[1], 2))
     near = tp // 2 + fp // 2 + fn // 2
+    band = tp // 2, fp // 2, fn // 2, near + min(tp, voxels - tp - fp - fn)
+    scores = {"scores": _scores(tp, fp, fn, voxels), "border_scores": _scores(*band)} if scored else {}
+    grid = {} if shape is None else {"shape": shape, "spacing": (2.0,) * len(shape)}
     return CaseCounts(
         case=name,
         **({} if of_class is None else {"of_class": of_class}),
@@ -76,7 +84,9 @@ def counted_case(
         baseline=_filled(OverlapCounts, first),
         conformal=None if conformal is None else _filled(RecallCounts, conformal),
         bins=_bins(tp, fp, fn, voxels),
-        border_bins=_bins(tp // 2, fp // 2, fn // 2, near + min(tp, voxels - tp - fp - fn)),
+        border_bins=_bins(*band),
+        **scores,
+        **grid,
     )
 
 
@@ -90,12 +100,24 @@ def _filled[C: MeasureCounts](kind: type[C], counts: tuple[int, ...]) -> C:
     return kind.model_validate(dict(zip(kind.model_fields, counts, strict=True)))
 
 
-def _bins(tp: int, fp: int, fn: int, voxels: int) -> tuple[BinCounts, ...]:
+def _bins(tp: int, fp: int, fn: int, voxels: int, number_of_bins: int = BINS) -> tuple[BinCounts, ...]:
     """Predicted voxels have a probability of .9, missed ones of .2, the others of .01."""
-    rows = [BinCounts(0, 0, 0)] * BINS
+    rows = [BinCounts(0, 0, 0)] * number_of_bins
     for probability, number, positives in ((90, tp + fp, tp), (20, fn, fn), (1, voxels - tp - fp - fn, 0)):
-        rows[probability * BINS // 100] = BinCounts(number, number * probability * MILLION // 100, positives)
+        place = probability * number_of_bins // 100
+        rows[place] = BinCounts(number, number * probability * MILLION // 100, positives)
     return tuple(rows)
+
+
+def _scores(tp: int, fp: int, fn: int, voxels: int) -> ScoreCounts:
+    """The scores of the same probabilities."""
+    likely = ((tp, 0.9), (fp, 0.1), (fn, 0.2), (voxels - tp - fp - fn, 0.99))
+    sums = {name: sum(number * loss(one) for number, one in likely) for name, loss in LOSSES.items()}
+    return ScoreCounts(
+        brier=round(sums["brier"] * MILLION),
+        nll=round(sums["nll"] * MILLION),
+        bins=_bins(tp, fp, fn, voxels, FINE_BINS),
+    )
 
 
 def counted_evaluation(

@@ -7,6 +7,7 @@ Both forms have `case`, `subject`, `group`, `values`, `dice` and `baseline_dice`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Self, cast
@@ -35,6 +36,7 @@ from minivess.records.evaluation.measures import (
     in_order,
     measure_of,
 )
+from minivess.records.evaluation.scores import SCORES, ScoreCounts, contradiction_of
 
 
 def _stated(name: object) -> object:
@@ -46,6 +48,16 @@ def _stated(name: object) -> object:
 
 OfClass = Annotated[ShortText | None, BeforeValidator(_stated), Field(exclude_if=lambda value: value is None)]
 """The name of one of several classes; left out where there is one, or where all are meant."""
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
+Shape = Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(min_length=2, max_length=3)]
+"""The number of voxels along each axis, (z, y, x) or (y, x)."""
+Spacing = Annotated[tuple[Annotated[float, Field(strict=True, gt=0)], ...], Field(min_length=2, max_length=3)]
+"""The distance between neighbours along each axis, in the unit of the tolerance."""
 
 UNITS = ("subject", "group")
 """What the bootstrap can resample: fields of a case."""
@@ -163,6 +175,14 @@ class CaseCounts(Record):
     """Of all voxels."""
     border_bins: Bins
     """Of the voxels along the border of the reference."""
+    scores: Annotated[ScoreCounts | None, Field(exclude_if=_absent)] = None
+    """Of the probabilities of all voxels. None: records of before."""
+    border_scores: Annotated[ScoreCounts | None, Field(exclude_if=_absent)] = None
+    """Of the probabilities of the voxels along the border of the reference; there with `scores`."""
+    shape: Annotated[Shape | None, Field(exclude_if=_absent)] = None
+    """Of the volume or picture. None: records of before."""
+    spacing: Annotated[Spacing | None, Field(exclude_if=_absent)] = None
+    """With which surfaces were measured; there with `shape`."""
 
     @property
     def overlap(self) -> OverlapCounts:
@@ -175,6 +195,14 @@ class CaseCounts(Record):
         undefined. An evaluation shows those that its plan names."""
         voxels = self.voxels
         return {row.name: row.value(self.counts[row.counted_as], voxels) for row in following_from(self.counts)}
+
+    @property
+    def score_values(self) -> Mapping[str, float | None]:
+        """The value of each score of its probabilities by its name; None where one is undefined. Empty in records of before."""
+        if self.scores is None or self.border_scores is None:
+            return {}
+        held = {True: self.border_scores, False: self.scores}
+        return {name: score.value(held[score.along_border]) for name, score in SCORES.items()}
 
     @property
     def dice(self) -> float:
@@ -233,6 +261,26 @@ class CaseCounts(Record):
                 raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")
         return self
 
+    @implements("REQ-383", "REQ-384")
+    @model_validator(mode="after")
+    def _optional_parts_fit(self) -> Self:
+        if (self.scores is None) != (self.border_scores is None) or (self.shape is None) != (self.spacing is None):
+            raise ValueError(
+                f"case {self.case} has scores without those of the border, a shape without spacing, or one of these"
+            )
+        if self.scores is not None and self.border_scores is not None:
+            said = contradiction_of(self.scores, self.border_scores, self.bins, self.border_bins)
+            if said is not None:
+                raise ValueError(f"case {self.case}: {said}")
+        if self.shape is not None and self.spacing is not None:
+            if len(self.shape) != len(self.spacing):
+                raise ValueError(f"case {self.case} has {len(self.shape)} axes and {len(self.spacing)} spacings")
+            if math.prod(self.shape) != self.voxels:
+                raise ValueError(
+                    f"case {self.case}: its shape has {math.prod(self.shape)} voxels, and the bins {self.voxels}"
+                )
+        return self
+
 
 def _form(data: Any) -> str:
     """The form of a case: counts where there are any, else ratios."""
@@ -267,14 +315,16 @@ def check_rows(rows: Sequence[CaseCounts]) -> None:
             raise ValueError(f"case {row.case} has other measures than case {rows[0].case}")
         if (row.conformal is None) != (alike.conformal is None):
             raise ValueError(f"of the cases {alike.case} and {row.case} only one has counts of a conformal mask{place}")
+        if (row.scores is None, row.shape is None) != (rows[0].scores is None, rows[0].shape is None):
+            raise ValueError(f"of the cases {rows[0].case} and {row.case} only one has scores, or a shape{place}")
     if None in first and len(first) > 1:
         raise ValueError("some cases have classes, and others have none")
     for name, of_class in held.items():
         same = list(of_class.values())
         if len(same) < len(first):
             raise ValueError(f"case {name} has no row of class {min(str(one) for one in set(first) - set(of_class))}")
-        if len({(row.subject, row.group, row.voxels) for row in same}) > 1:
-            raise ValueError(f"case {name} has rows of different subjects, groups or numbers of voxels")
+        if len({(row.subject, row.group, row.voxels, row.shape, row.spacing) for row in same}) > 1:
+            raise ValueError(f"case {name} has rows of different subjects, groups, shapes or numbers of voxels")
         references = sum(row.overlap.reference for row in same)
         predictions = sum(row.overlap.tp + row.overlap.fp for row in same)
         if len(same) > 1 and max(references, predictions) > same[0].voxels:

@@ -299,14 +299,14 @@ class BinCounts(NamedTuple):
     """Voxels that are foreground in the reference."""
 
 
-def _whole(bins: tuple[BinCounts, ...]) -> tuple[BinCounts, ...]:
+def whole_bins(bins: tuple[BinCounts, ...]) -> tuple[BinCounts, ...]:
     for place, row in enumerate(bins):
         _part_of(f"positives of bin {place}", row.positives, "its voxels", row.voxels)
         _part_of(f"probability of bin {place}", row.probability, "one for each voxel", row.voxels * MILLION)
     return bins
 
 
-Bins = Annotated[tuple[BinCounts, ...], Field(min_length=BINS, max_length=BINS), AfterValidator(_whole)]
+Bins = Annotated[tuple[BinCounts, ...], Field(min_length=BINS, max_length=BINS), AfterValidator(whole_bins)]
 """The bins in order of probability, from 0 to 1."""
 
 

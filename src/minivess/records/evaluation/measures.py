@@ -30,6 +30,7 @@ from minivess.records.evaluation.counts import (
     TopologyCounts,
 )
 from minivess.records.evaluation.formulas import TRUE_NEGATIVES, Deviation, Formula, Measured, Share
+from minivess.records.evaluation.scores import SCORES
 from minivess.records.lengths import UNIT_NAMES, LengthUnit
 
 _DIGITS_OF_MM = 3
@@ -332,14 +333,18 @@ OVER_BASELINE = "dice_over_baseline"
 FAILURES = "failures"
 """The aggregate of the share of groups that failed."""
 
-_HEADINGS = {OVER_BASELINE: "Dice over the tuned intensity threshold", FAILURES: "Share of groups that failed"}
+_HEADINGS = {
+    OVER_BASELINE: "Dice over the tuned intensity threshold",
+    FAILURES: "Share of groups that failed",
+    **{name: score.title for name, score in SCORES.items()},
+}
 
 
 def range_of(name: str) -> tuple[float, float]:
     """The smallest and the largest possible value of a measure or aggregate."""
     if name == OVER_BASELINE:
         return -1.0, 1.0
-    row = measure_of(name)
+    row = measure_of(name) or SCORES.get(name)
     largest = 1.0 if row is None else row.largest
     return 0.0, math.inf if largest is None else largest
 
@@ -381,6 +386,6 @@ class _Vocabulary:
 MeasureName = Annotated[str, _Vocabulary()]
 """The name of a measure."""
 
-AggregateName = Annotated[str, _Vocabulary((OVER_BASELINE, FAILURES))]
-"""The name of a measure, of the paired difference to the baseline or of the share of failed groups: what acceptance criteria can
-name."""
+AggregateName = Annotated[str, _Vocabulary((OVER_BASELINE, FAILURES, *SCORES))]
+"""The name of a measure, of the paired difference to the baseline, of the share of failed groups or of a score of probabilities:
+what acceptance criteria can name."""

@@ -31,8 +31,8 @@ class Figures(Record):
     """What follows from the counts of all cases. The fields are those of `EvaluationRecord`."""
 
     aggregates: dict[str, Interval]
-    """Each measure over the cases where it is defined, `dice_over_baseline`, the paired difference, and `failures`, the share of
-    groups that failed."""
+    """Each measure and score over the cases where it is defined, `dice_over_baseline`, the paired difference, and `failures`, the
+    share of groups that failed."""
     baseline: Interval
     conformal_recall: Interval | None
     ece: float
@@ -157,6 +157,8 @@ def _class_figures(
     columns: dict[str, list[tuple[CaseCounts, float | None]]] = {
         name: [(case, held[name]) for case, held in values] for name in names
     }
+    scored = [(case, case.score_values) for case in cases]
+    columns |= {name: [(case, held[name]) for case, held in scored] for name in scored[0][1]}
     columns[OVER_BASELINE] = [(case, case.dice - case.baseline_dice) for case in cases]
     baseline = interval(DICE, [(case, case.baseline_dice) for case in cases])
     assert baseline is not None  # noqa: S101  every case has one

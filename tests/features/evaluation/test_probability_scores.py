@@ -1,0 +1,144 @@
+"""Steps of probability_scores.feature: scores in the record of an evaluation, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.scores import PrecisionRecall, average_precision, precision_recall
+from tests.support.builders.counted_cases import counted_case, counted_evaluation
+from tests.support.builders.evaluation_plan import analysis_plan
+
+scenarios("probability_scores.feature")
+
+DIGEST = f"sha256:{'4' * 64}"
+PLAN = analysis_plan(bootstrap=100, statistics="mean of groups")
+
+
+@dataclass
+class Story:
+    cases: list[CaseCounts] = field(default_factory=list)
+    record: EvaluationRecord | None = None
+    curve: tuple[PrecisionRecall, ...] = ()
+    plain: dict[str, Any] = field(default_factory=dict)
+
+    def evaluate(self) -> EvaluationRecord:
+        return counted_evaluation(self.cases, PLAN, model=DIGEST, data=DIGEST, request="r", looks=3)
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@given("a small case with bad probabilities and a large case with good ones")
+def _(story: Story) -> None:
+    story.cases = [
+        counted_case("small", overlap=(5, 60, 40), voxels=200, scored=True),
+        counted_case("large", overlap=(900, 10, 10), voxels=20_000, scored=True),
+    ]
+
+
+@when("their evaluation is recorded")
+def _(story: Story) -> None:
+    story.record = story.evaluate()
+
+
+@then("the Brier score of the record is the mean of both cases with an interval")
+def _(story: Story) -> None:
+    assert story.record is not None
+    small = (5 * 0.01 + 60 * 0.81 + 40 * 0.64 + 95 * 0.0001) / 200
+    large = (900 * 0.01 + 10 * 0.81 + 10 * 0.64 + 19_080 * 0.0001) / 20_000
+    found = story.record.aggregates["brier"]
+    assert found.mean == pytest.approx((small + large) / 2)
+    assert (found.groups, found.method, found.lower) == (2, "student-t", 0.0)
+
+
+@then("it is twice as far from zero as the mean over all voxels")
+def _(story: Story) -> None:
+    assert story.record is not None
+    over_voxels = math.fsum((one.score_values["brier"] or 0) * one.voxels for one in story.cases) / 20_200
+    assert story.record.aggregates["brier"].mean > 2 * over_voxels
+
+
+@given("a case of 100 vessel voxels, of which 80 have a probability of 0.9")
+def _(story: Story) -> None:
+    story.cases = [counted_case("a", overlap=(80, 20, 20), scored=True)]
+
+
+@when("its precision and recall are read at the threshold 0.5")
+def _(story: Story) -> None:
+    (case,) = story.cases
+    assert case.scores is not None
+    story.curve = precision_recall(case.scores)
+
+
+@then("the recall is 0.8, and its average precision is that of the curve")
+def _(story: Story) -> None:
+    (case,) = story.cases
+    assert case.scores is not None
+    assert story.curve[50] == (0.5, 80 / 100, 80 / 100)
+    area = 0.0
+    for point, after in zip(story.curve, [*story.curve[1:], PrecisionRecall(1.0, None, 0.0)], strict=True):
+        area += ((point.recall or 0.0) - (after.recall or 0.0)) * (point.precision or 0.0)
+    assert average_precision(case.scores) == pytest.approx(area)
+
+
+@given("an evaluation whose cases have scores")
+def _(story: Story) -> None:
+    story.cases = [counted_case(name, scored=True, shape=(10, 10, 10)) for name in ("a", "b")]
+    story.plain = json.loads(story.evaluate().model_dump_json())
+
+
+def _other_reference(case: dict[str, Any]) -> None:
+    case["scores"] = json.loads(counted_case("a", overlap=(90, 10, 19), scored=True).model_dump_json())["scores"]
+
+
+def _probability(case: dict[str, Any]) -> None:
+    case["scores"]["bins"][20][1] += 100
+
+
+def _border(case: dict[str, Any]) -> None:
+    """The volume has its best possible Brier score, and the border its worst."""
+    bins = case["bins"] = case["border_bins"]
+    case["scores"] = {**case["border_scores"]}
+    del case["shape"], case["spacing"]
+    tp, fn = bins[13][2], bins[3][2]
+    small = json.loads(counted_case("b", overlap=(tp, bins[13][0] - tp, fn)).model_dump_json())
+    case |= {name: small[name] for name in ("counts", "baseline")}
+    case["border_scores"] = {**case["scores"], "brier": case["scores"]["brier"] + 2}
+
+
+def _shape(case: dict[str, Any]) -> None:
+    case["shape"][2] += 1
+
+
+FAULTS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "fine bins of another reference": _other_reference,
+    "a sum of probabilities that its bins do not have": _probability,
+    "a larger Brier score along the border": _border,
+    "a shape of another size": _shape,
+}
+
+
+@when(parsers.parse("the file has {fault}"))
+def _(story: Story, fault: str) -> None:
+    FAULTS[fault](story.plain["cases"][1])
+    if fault == "a larger Brier score along the border":
+        story.plain["cases"] = [story.plain["cases"][1]]
+
+
+@then(parsers.parse('reading it is refused with "{words}"'))
+def _(story: Story, words: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        EvaluationRecord.model_validate_json(json.dumps(story.plain))
+    assert words in str(refused.value)

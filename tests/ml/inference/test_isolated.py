@@ -76,7 +76,8 @@ def test_errors_arrive_and_name_no_place(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl is Linux's")
 def test_a_process_that_holds_plain_images_is_not_dumpable() -> None:
     code = (
-        "import ctypes, resource; from minivess.ml.inference.isolated import keep_memory_private; keep_memory_private();"
+        "import ctypes, resource; from minivess.foundation.processes import private_memory;"
+        "private_memory.keep_memory_private();"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE)[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

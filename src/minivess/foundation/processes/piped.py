@@ -1,4 +1,6 @@
-"""A module in a process of its own, which answers one message after the other through pipes.
+"""A module in a process of its own, which answers one message after the other through its standard input and output.
+
+Both are sockets: another process of the same user can open a pipe again (`/proc/<pid>/fd`), and a socket it cannot.
 
 The process gets a few harmless environment variables and nothing else. A message is a line of JSON behind its length
 (4 bytes, big-endian), and bytes after it whose number both sides know from the message. Both sides use the functions
@@ -10,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import socket
 import struct
 import subprocess
 import sys
@@ -67,34 +70,33 @@ class PipedProcess:
             places = environment["PYTHONPATH"].split(os.pathsep)
             environment["PYTHONPATH"] = os.pathsep.join(str(Path(place).absolute()) for place in places)
         self._name = name
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            cwd=folder,
-            close_fds=True,
-            pass_fds=tuple(files),
-            bufsize=0,
-        )
-        os.set_blocking(self._number(self._process.stdin), False)
+        (self._asked, standard_input), (self._answers, standard_output) = socket.socketpair(), socket.socketpair()
+        with standard_input, standard_output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", module],
+                stdin=standard_input.fileno(),
+                stdout=standard_output.fileno(),
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                cwd=folder,
+                close_fds=True,
+                pass_fds=tuple(files),
+            )
+        self._asked.setblocking(False)
 
     @property
     def pid(self) -> int:
         """Number of the process."""
         return self._process.pid
 
-    def ask(
-        self, message: dict[str, Any], body: memoryview | bytes = b"", *, seconds: float | None = None
-    ) -> dict[str, Any]:
-        """Send a message with its bytes and wait for the answer; `receive` gives the answer's bytes.
+    def ask(self, message: dict[str, Any], *bodies: memoryview | bytes, seconds: float | None = None) -> dict[str, Any]:
+        """Send a message with the bytes after it and wait for the answer; `receive` gives the answer's bytes.
 
         Raises:
             ProcessEndedError: the process ended, or there was no answer within `seconds`.
         """
         end = None if seconds is None else time.monotonic() + seconds
-        self._say(message, body, end)
+        self._say(message, bodies, end)
         return self._answer(end)
 
     def send(self, message: dict[str, Any]) -> None:
@@ -103,7 +105,7 @@ class PipedProcess:
         Raises:
             ProcessEndedError: the process ended.
         """
-        self._say(message, b"", None)
+        self._say(message, (), None)
 
     def answer(self, *, seconds: float | None = None) -> dict[str, Any]:
         """Wait for the answer to the oldest message that has none yet.
@@ -113,10 +115,10 @@ class PipedProcess:
         """
         return self._answer(None if seconds is None else time.monotonic() + seconds)
 
-    def _say(self, message: dict[str, Any], body: memoryview | bytes, end: float | None) -> None:
+    def _say(self, message: dict[str, Any], bodies: Sequence[memoryview | bytes], end: float | None) -> None:
         line = json.dumps(message).encode("utf-8")
-        self._send(memoryview(_LENGTH.pack(len(line)) + line), end)
-        self._send(memoryview(body), end)
+        for body in (_LENGTH.pack(len(line)) + line, *bodies):
+            self._send(memoryview(body), end)
 
     def _answer(self, end: float | None) -> dict[str, Any]:
         head = bytearray(_LENGTH.size)
@@ -156,17 +158,17 @@ class PipedProcess:
         self._process.kill()
         self.close()
 
+    def end(self) -> None:
+        """End the process at once. The sockets stay open for another thread that waits for an answer, until `close`."""
+        self._process.kill()
+
     def let_go(self) -> None:
-        """Close this side of the pipes; the process ends when no other copy of them is open."""
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                try:
-                    pipe.close()
-                except OSError:
-                    continue
+        """Close this side of the sockets; the process ends when no other copy of them is open."""
+        self._asked.close()
+        self._answers.close()
 
     def _send(self, view: memoryview, end: float | None) -> None:
-        number, at = self._number(self._process.stdin), 0
+        number, at = self._number(self._asked), 0
         while at < len(view):
             self._wait(number, select.POLLOUT, end)
             try:
@@ -177,7 +179,7 @@ class PipedProcess:
                 raise self._ended("ended without an answer") from None
 
     def _fill(self, view: memoryview, end: float | None) -> None:
-        number, at = self._number(self._process.stdout), 0
+        number, at = self._number(self._answers), 0
         while at < len(view):
             self._wait(number, select.POLLIN, end)
             try:
@@ -204,10 +206,10 @@ class PipedProcess:
             f"the {self._name} process {how}", hint="is memory short?", status=self._process.returncode
         )
 
-    def _number(self, pipe: IO[bytes] | None) -> int:
-        if pipe is None or pipe.closed:
+    def _number(self, end: socket.socket) -> int:
+        if end.fileno() < 0:
             raise ProcessEndedError(f"the {self._name} process ended without an answer", hint="is memory short?")
-        return pipe.fileno()
+        return end.fileno()
 
 
 def write_message(pipe: IO[bytes], message: dict[str, Any], body: memoryview | bytes = b"") -> None:

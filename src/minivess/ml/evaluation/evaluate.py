@@ -7,9 +7,10 @@ so no prediction code can reach a label. Each class is counted against everythin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_masks
+from minivess.ml.evaluation.counting import PredictedCase, counted
 from minivess.ml.inference.answers import class_indices, class_probabilities, mask_of
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.dice import overlap
@@ -75,19 +77,6 @@ class Pictures:
     reliability: dict[str, ClassReliability]
 
 
-class _Case(NamedTuple):
-    record: CaseRecord
-    image: Image
-    probabilities: Probabilities
-    """Of each output, (outputs, *grid)."""
-    prediction: NDArray[np.uint8]
-    """Numbers of classes from 1, 0 for background."""
-    reference: NDArray[np.uint8]
-    """The same of the reference."""
-    baselines: Sequence[Mask]
-    """The mask of the intensity threshold of each class."""
-
-
 @implements("REQ-024", "REQ-025", "REQ-338")
 def evaluate(
     cases: Iterable[tuple[CaseRecord, Image]],
@@ -95,6 +84,7 @@ def evaluate(
     labels: Labels,
     plan: EvaluationPlan,
     *,
+    processes: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[EvaluationRecord, Pictures]:
     """Measure a predictor against references, case by case; only the best and the worst case stay in memory.
@@ -106,6 +96,7 @@ def evaluate(
         labels: case id -> reference (*grid) with the values of the classes; called after the prediction of that case is
             complete.
         plan: the analysis plan with its measures and conventions, and what this evaluation is about.
+        processes: that count; the record is the same whatever their number. None: `counting.counted` chooses.
         progress: called after each case.
 
     Returns:
@@ -117,11 +108,41 @@ def evaluate(
         UsageError: there are no cases, one comes twice, or one has no group.
         InputError: a reference does not fit its image, or holds a value that is no class.
         RefusedError: the predictor answered something that is not a probability of each output for every voxel.
+        CouldNotCheckError: a process that counts ended; names the case.
     """
-    task, rows, seen = plan.task, list[CaseCounts](), set[str]()
+    task, rows, seen = plan.task, list[CaseCounts](), 0
     best: CaseArrays | None = None
     worst: CaseArrays | None = None
     reliability = {one.name: ClassReliability() for one in task.classes}
+    predicted = _predicted_cases(cases, predict, labels, plan)
+    with closing(counted(predicted, count_case, plan, processes)) as found:
+        for case, of_case in found:
+            record, seen = case.record, seen + 1
+            for one, row in zip(task.classes, of_case, strict=True):
+                rows.append(row)
+                reliability[one.name].everywhere.include(Reliability.of(row.bins))
+                reliability[one.name].band.include(Reliability.of(row.border_bins))
+            dice = math.fsum(row.dice for row in of_case) / len(of_case)
+            classes, spacing = record.classes, record.spacing
+            arrays = CaseArrays(
+                record.id, spacing, record.unit, classes, dice, case.image, case.reference, case.prediction
+            )
+            if best is None or (-dice, record.id) < (-best.dice, best.case):
+                best = arrays
+            if worst is None or (dice, record.id) < (worst.dice, worst.case):
+                worst = arrays
+            if progress is not None:
+                progress("evaluating", seen, 0)
+    if best is None or worst is None:
+        raise UsageError("there are no cases to evaluate")
+    return record_of(rows, plan), Pictures(best, worst, reliability)
+
+
+def _predicted_cases(
+    cases: Iterable[tuple[CaseRecord, Image]], predict: Predict, labels: Labels, plan: EvaluationPlan
+) -> Iterator[PredictedCase]:
+    """Each case with its prediction, and then its reference."""
+    task, seen = plan.task, set[str]()
     for record, image in cases:
         if record.id in seen:
             raise UsageError(f"case {record.id!r} comes twice")
@@ -133,28 +154,16 @@ def evaluate(
         reference = _reference(labels, record.id, grid, task)
         prediction = class_indices(mask_of(probabilities, task, threshold=plan.analysis.mask_threshold), task)
         baselines = threshold_masks(image, [one.baseline for one in plan.thresholds_of(record.id)], task)
-        case = _Case(record, image, probabilities, prediction, reference, baselines)
-        of_case = [_row(case, number, plan) for number in range(len(task.classes))]
-        for one, (row, bins) in zip(task.classes, of_case, strict=True):
-            rows.append(row)
-            reliability[one.name].everywhere.include(bins.everywhere)
-            reliability[one.name].band.include(bins.band)
-        dice = math.fsum(row.dice for row, _ in of_case) / len(of_case)
-        classes, spacing = record.classes, record.spacing
-        arrays = CaseArrays(record.id, spacing, record.unit, classes, dice, image, reference, prediction)
-        if best is None or (-dice, record.id) < (-best.dice, best.case):
-            best = arrays
-        if worst is None or (dice, record.id) < (worst.dice, worst.case):
-            worst = arrays
-        if progress is not None:
-            progress("evaluating", len(seen), 0)
-    if best is None or worst is None:
-        raise UsageError("there are no cases to evaluate")
-    return record_of(rows, plan), Pictures(best, worst, reliability)
+        yield PredictedCase(record, image, probabilities, prediction, reference, baselines)
+
+
+def count_case(case: PredictedCase, plan: EvaluationPlan) -> list[CaseCounts]:
+    """The counts of each class of a case, in the order of the classes."""
+    return [_row(case, number, plan)[0] for number in range(len(plan.task.classes))]
 
 
 @implements("REQ-338")
-def _row(case: _Case, number: int, plan: EvaluationPlan) -> tuple[CaseCounts, ClassReliability]:
+def _row(case: PredictedCase, number: int, plan: EvaluationPlan) -> tuple[CaseCounts, ClassReliability]:
     """The counts of a class of a case against everything else; the classes count from 0."""
     record, task, tuned = case.record, plan.task, plan.thresholds_of(case.record.id)[number]
     probabilities = class_probabilities(case.probabilities)[number]

@@ -1,9 +1,9 @@
 """Prediction in a process of its own, which is handed images and nothing else.
 
 The process has no data key, no passphrase and no label: it is started with a few harmless environment variables, gets the
-folder of the exported model and its digest, then one image after the other through a pipe, and answers probabilities. It
+folder of the exported model and its digest, then one image after the other through a socket, and answers probabilities. It
 cannot write a byte to any file (RLIMIT_FSIZE is 0) and leaves no core dump. It runs as the same user, so that the
-operating system, not this module, keeps it from other processes' memory; `keep_memory_private` asks for that.
+operating system, not this module, keeps it from other processes' memory; `foundation.processes.private_memory` asks for that.
 
     to the process:   {"digest"}
                       then for each image {"shape", "dtype", "spacing"} and its bytes
@@ -14,7 +14,6 @@ The messages are those of `foundation.processes.piped`.
 
 from __future__ import annotations
 
-import ctypes
 import resource
 import sys
 from pathlib import Path
@@ -27,13 +26,13 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.processes.piped import PipedProcess, fill, read_message, write_message
+from minivess.foundation.processes.private_memory import write_no_file
 from minivess.ml.inference.exported_model import ExportedModel, read_export
 from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
 
 _ERRORS: dict[str, type[MinivessError]] = {
     one.__name__: one for one in (InputError, RefusedError, VerificationError, CouldNotCheckError)
 }
-_PR_SET_DUMPABLE = 4
 
 
 @implements("REQ-093")
@@ -96,23 +95,13 @@ class IsolatedPredictor:
         return answer
 
 
-def keep_memory_private() -> None:
-    """Keep other processes of the same user from reading this one's memory and environment, and the system from dumping it.
-
-    For the rest of this process's life, on Linux (prctl(2), PR_SET_DUMPABLE); a superuser is not kept out.
-    """
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, *[ctypes.c_ulong(0)] * 4)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-
-
 def _bytes(array: NDArray[Any]) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8))
 
 
 def _serve(asked: IO[bytes], answers: IO[bytes]) -> None:
     """What the process does: open the model, then answer image after image until the pipe is closed."""
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    write_no_file()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         plan = read_message(asked)

@@ -6,8 +6,9 @@ background, which hides miscalibration where it matters, so a band along the ref
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,12 @@ class Reliability:
         self.counts += np.bincount(bins, weights=np.broadcast_to(times, values.shape), minlength=BINS)
         self.confidence += np.bincount(bins, weights=values * times, minlength=BINS)
         self.positives += np.bincount(bins, weights=reference.ravel().astype(np.float64) * times, minlength=BINS)
+
+    @classmethod
+    def of(cls, rows: Sequence[BinCounts]) -> Self:
+        """The bins of a record."""
+        counts, confidence, positives = np.array(rows, np.float64).T
+        return cls(counts, confidence / MILLION, positives)
 
     def include(self, other: Reliability) -> None:
         """Add the voxels of another one."""

@@ -1,6 +1,7 @@
 """The one place where the sealed test set is read: under an approval, which is an entry before the first plain byte.
 
-What is decrypted stays in the memory of this process. The model runs in another one, which gets images and nothing else.
+What is decrypted stays in the memory of this process and of those that count for it (`ml.evaluation.counting`). The model runs in
+another one, which gets images and nothing else.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.rules.look_facts import input_of, same_figures
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.foundation.processes.private_memory import keep_memory_private
 from minivess.ml.evaluation.baseline import tune_thresholds
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.figures import write_figures
-from minivess.ml.inference.isolated import IsolatedPredictor, keep_memory_private
+from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
 from minivess.ml.sealed.sealed_files import verify_sealed
 from minivess.records.artifact import Artifact

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from minivess.ml.uncertainty import reliability
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.evaluation.counts import BINS
 
@@ -45,3 +46,27 @@ def test_the_band_lies_along_the_border() -> None:
     assert band[0, 2, 10]
     assert band[0, 3, 10]
     assert not band[0, 1, 10]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_voxels_are_counted_in_chunks(monkeypatch: pytest.MonkeyPatch, weighted: bool) -> None:
+    rng = np.random.default_rng(1)
+    probabilities, truth = rng.random((3, 7, 9)).astype(np.float32), rng.random((3, 7, 9)) < 0.4
+    weights = rng.integers(1, 5, (3, 7, 9)).astype(np.float64) if weighted else None
+    whole, parts = Reliability(), Reliability()
+    whole.add(probabilities, truth, weights)
+    monkeypatch.setattr(reliability, "_CHUNK", 10)
+    parts.add(probabilities, truth, weights)
+    assert parts.counts.sum() == (189 if weights is None else weights.sum())
+    assert (parts.counts == whole.counts).all()
+    assert (parts.positives == whole.positives).all()
+    assert parts.confidence == pytest.approx(whole.confidence)
+
+
+def test_the_bins_of_a_record_are_those_that_were_counted() -> None:
+    rng = np.random.default_rng(2)
+    counted = Reliability()
+    counted.add(rng.random(500), rng.random(500) < 0.5)
+    read = Reliability.of(counted.rows)
+    assert read.rows == counted.rows
+    assert read.ece == pytest.approx(counted.ece, abs=1e-6)

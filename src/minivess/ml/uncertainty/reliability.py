@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from minivess.records.evaluation.counts import BINS, MILLION, BinCounts
 
+_CHUNK = 1 << 20
+"""Voxels that are looked at together, so that the memory in use does not grow with the volume."""
 BAND_VOXELS = 2
 """Half-width of the border band, in face steps."""
 
@@ -62,12 +64,20 @@ class Reliability:
         self, probabilities: NDArray[Any], reference: NDArray[Any], weights: NDArray[np.float64] | None = None
     ) -> None:
         """Count voxels: foreground probabilities in 0..1, their reference (0 or 1) and weights (1 each), of one shape."""
-        values = probabilities.ravel().astype(np.float64)
+        values, true = probabilities.reshape(-1), reference.reshape(-1)
+        times = None if weights is None else weights.reshape(-1)
+        for start in range(0, values.size, _CHUNK):
+            some = slice(start, start + _CHUNK)
+            self._add(values[some].astype(np.float64), true[some], None if times is None else times[some])
+
+    def _add(
+        self, values: NDArray[np.float64], reference: NDArray[Any], weights: NDArray[np.float64] | None
+    ) -> None:
         bins = np.minimum((values * BINS).astype(np.intp), BINS - 1)
-        times = np.float64(1) if weights is None else weights.ravel()
-        self.counts += np.bincount(bins, weights=np.broadcast_to(times, values.shape), minlength=BINS)
+        times = np.float64(1) if weights is None else weights
+        self.counts += np.bincount(bins, weights=weights, minlength=BINS)
         self.confidence += np.bincount(bins, weights=values * times, minlength=BINS)
-        self.positives += np.bincount(bins, weights=reference.ravel().astype(np.float64) * times, minlength=BINS)
+        self.positives += np.bincount(bins, weights=reference * times, minlength=BINS)
 
     @classmethod
     def of(cls, rows: Sequence[BinCounts]) -> Self:

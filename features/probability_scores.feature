@@ -26,6 +26,38 @@ Feature: Scores of probabilities
       | a sum of probabilities that its bins do not have | have a probability of                         |
       | a larger Brier score along the border           | is larger along the border than in the volume  |
 
+  @REQ-382
+  Scenario: An evaluation counts the probabilities of each case
+    Given a predictor and three volumes, one of them without a vessel
+    When they are evaluated
+    Then each case has the Brier score, log likelihood and average precision of its voxels
+    And the case without a vessel has no average precision and no score along the border
+
+  @REQ-382 @REQ-383
+  Scenario Outline: Both verifiers refuse a pack with <fault>
+    Given a pack whose cases have scores
+    When its evaluation has <fault>
+    Then both verifiers refuse the pack and name "<words>"
+
+    Examples:
+      | fault                                  | words                                |
+      | a better Brier score                   | aggregates.brier.mean is 0.000100    |
+      | a lower limit of the border's log likelihood | aggregates.border_nll.lower    |
+      | no figure of the calibration error     | aggregates                           |
+      | a case without scores                  | case                                 |
+
+  @REQ-382
+  Scenario: Both verifiers accept a pack whose cases have scores
+    Given a pack whose cases have scores
+    When both verifiers compute its figures
+    Then they find the same, and the same signing text
+
+  @REQ-384
+  Scenario: An evaluation states the grid of each case
+    Given a predictor and three volumes, one of them without a vessel
+    When they are evaluated
+    Then each case has its shape and its spacing in the unit of the tolerance
+
   @REQ-384
   Scenario: A shape of another size than the bins is refused
     Given an evaluation whose cases have scores

@@ -505,6 +505,27 @@ HELD = {
 }
 """By counts: pairs of a part and its whole; then for prediction and reference what a mask has if and only if it has a voxel, and
 at most one for each voxel, what is 0 without a voxel, and what is undefined if and only if there is none."""
+LOSSES = {
+    "brier": lambda likely: (1 - likely) * (1 - likely),
+    "nll": lambda likely: -math.log(max(likely, 1e-6)),
+}
+"""What is summed over the voxels of a case, from the probability of what the reference says of a voxel."""
+BINNED = {
+    "sums": lambda bins: [sum(column) for column in zip(*bins)],  # noqa: B905  each has voxels, probability and positives
+    "inside": lambda bins: all(
+        row[2] <= row[0] and abs(2 * row[1] - 10**4 * (2 * place + 1) * row[0]) <= (10**4 + 2) * row[0]
+        for place, row in enumerate(bins)
+    ),
+    "loss": lambda bins, loss, best: math.fsum(
+        row[2] * loss((place + best) / 100) + (row[0] - row[2]) * loss(1 - (place + 1 - best) / 100)
+        for place, row in enumerate(bins)
+    ),
+    "part": lambda some, bins: all(
+        one[0] <= row[0] and one[2] <= row[2] for one, row in zip(some, bins)  # noqa: B905  both have as many
+    ),
+}
+"""Of bins of probability: their sums; whether the probabilities of 100 bins are inside each; the sum of a loss if each voxel had
+the best or the worst probability of its bin; whether voxels are part of others."""
 
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
 # object with values of such.
@@ -525,6 +546,50 @@ TYPES = {
     "shares": lambda value: [one is None or fit(one, "share", "a share") for one in fit(value, "object", "it").values()],
     "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
+    "scores": lambda held: [
+        need(len(fit(held, "sums", "it")["bins"]) == 100 and BINNED["inside"](held["bins"]), "no 100 bins, or one that is wrong"),
+        need(
+            all(
+                10**6 * BINNED["loss"](held["bins"], loss, 1) - slack
+                <= held[name]
+                <= 10**6 * BINNED["loss"](held["bins"], loss, 0) + slack
+                for slack in [1 + sum(row[0] for row in held["bins"])]
+                for name, loss in LOSSES.items()
+            ),
+            "a sum that cannot come from its bins",
+        ),
+    ],
+    "scored-case": lambda case: [
+        need(
+            len({"scores", "border_scores"} & set(fit(case, "case", "it"))) != 1 and ("shape" in case) == ("spacing" in case),
+            "scores without those of the border, or a shape without spacing",
+        ),
+        need(
+            all(
+                fine[::2] == coarse[::2] and 2 * abs(fine[1] - coarse[1]) <= 115
+                for name, other in (("scores", "bins"), ("border_scores", "border_bins"))
+                if name in case
+                for fine, coarse in [map(BINNED["sums"], (case[name]["bins"], case[other]))]
+            ),
+            "scores of other voxels than those of its bins",
+        ),
+        need(
+            "scores" not in case
+            or (
+                BINNED["part"](case["border_scores"]["bins"], case["scores"]["bins"])
+                and all(case["border_scores"][name] <= case["scores"][name] + 1 for name in LOSSES)
+            ),
+            "larger scores along the border than in the volume",
+        ),
+        need(
+            "shape" not in case
+            or (
+                2 <= len(case["shape"]) == len(case["spacing"]) <= 3
+                and functools.reduce(operator.mul, case["shape"]) == BINNED["sums"](case["bins"])[0]
+            ),
+            "a shape that fits neither its spacing nor its bins",
+        ),
+    ],
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
     "digest": r"sha256:[0-9a-f]{64}",
     "time": lambda text: check_time(fit(text, "text", "a time")), "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
@@ -534,8 +599,8 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
-    "measure": "|".join(FORMULAS), "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures"]) + "|brier|nll|ace|average_precision|border_(brier|nll|ace)",
-    "length-unit": "um|mm|px",
+    "measure": "|".join(FORMULAS), "length-unit": "um|mm|px",
+    "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures", "(border_)?(brier|nll|ace|average_precision)"]),
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
@@ -608,7 +673,7 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
     border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive
-scores: brier=0 nll=0 bins*=counts
+sums: brier=0 nll=0 bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance distances?=distances boundary_iou?=common
     topology?=topology objects?=overlap network?=network
 distances: hd~=from-0 assd~=from-0 masd~=from-0; common: both=0 predicted=0 reference=0
@@ -622,7 +687,7 @@ within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=int level?=between-0-1 method?~=method groups?~=1 coverage?~=share
     beside?~=limits
 limits: method=method lower=number upper=number coverage?~=share
-record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
+record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=scored-case
     aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1 measured?*=measure classes?+=figures
 figures: aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number
@@ -1627,6 +1692,32 @@ def measure(name, counts, voxels=0):  # the value of a measure in one case, of s
 def value_of(name, case):  # the same from all counts of a case
     return measure(name, case["counts"][FORMULAS[name][0]], sum(row[0] for row in case["bins"]))
 
+def adaptive_error(bins, voxels):  # the adaptive calibration error, over ranges of whole bins as equal as can be
+    rest, left, gaps, some, gap = voxels, 15, [], 0, 0
+    for number, probability, positives in bins:
+        some, gap = some + number, gap + probability - 10**6 * positives
+        if some and some * left >= rest:
+            gaps, rest, left, some, gap = [*gaps, abs(gap) / 10**6], rest - some, left - 1, 0, 0
+    return math.fsum(gaps) / voxels
+
+SCORES = {
+    "brier": lambda held, voxels: held["brier"] / (10**6 * voxels) if voxels else None,
+    "nll": lambda held, voxels: held["nll"] / (10**6 * voxels) if voxels else None,
+    "ace": lambda held, voxels: adaptive_error(held["bins"], voxels) if voxels else None,
+    "average_precision": lambda held, _: (
+        math.fsum(
+            row[2] * (found[2] / found[0])
+            for place, row in enumerate(held["bins"])
+            for found in [BINNED["sums"](held["bins"][place:])]
+            if row[2]
+        )
+        / positives
+        if (positives := BINNED["sums"](held["bins"])[2])
+        else None
+    ),
+}
+"""The scores of the probabilities of voxels; None: undefined. Along the border their names begin with `border_`."""
+
 def check_case(case):  # the counts of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
     conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
@@ -1659,7 +1750,8 @@ def classes_of(task):  # value and name of each of several classes, of a task or
 
 def check_rows(cases):  # each case has one row of each class; its rows are of the same voxels, and exclude each other
     pairs, held = {(case["case"], case.get("of_class")) for case in cases}, grouped((case["case"], case) for case in cases)
-    alike = {(tuple(sorted(case["counts"])), case.get("of_class"), case["conformal"] is None) for case in cases}
+    held_by = [(*sorted(case["counts"]), *sorted({"scores", "shape"} & set(case))) for case in cases]
+    alike = {(held, case.get("of_class"), case["conformal"] is None) for held, case in zip(held_by, cases)}  # noqa: B905
     counts, classes = ({one[place] for one in alike} for place in (0, 1))
     need(cases and len(pairs) == len(cases), "it has no case, or one twice")
     need(len(counts) == 1 and len(alike) == len(classes), "it has cases with other counts than the rest")
@@ -1668,6 +1760,8 @@ def check_rows(cases):  # each case has one row of each class; its rows are of t
     for name, rows in held.items():
         for case in rows:
             check_case(case)
+        grids = {str((case.get("shape"), case.get("spacing"))) for case in rows}
+        need(len(grids) == 1, "case %s has rows of different shapes or spacings", name)
         sizes, dices = {sum(row[0] for row in case["bins"]) for case in rows}, [case["counts"]["dice"] for case in rows]
         need(len(sizes) == 1, "case %s has rows of different numbers of voxels", name)
         most = max(sum(dice["tp"] + dice[one] for dice in dices) for one in ("fp", "fn"))
@@ -1740,6 +1834,8 @@ RANGES = {
             "branch_error",
             "length_error",
             "radius_error",
+            "nll",
+            "border_nll",
         ),
         (0.0, math.inf),
     ),
@@ -1821,6 +1917,9 @@ def figures_over(cases, plan, level):  # what follows from the counts of rows, o
     columns = {name: [(one[unit], value_of(name, one)) for one in cases] for name in {"dice", *plan["measures"]}}
     base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
     columns["dice_over_baseline"] = [(one[0], one[1] - other[1]) for one, other in zip(columns["dice"], base)]  # noqa: B905
+    for name, field in [pair for pair in itertools.product(SCORES, ("scores", "border_scores")) if pair[1] in cases[0]]:
+        found = [(one[unit], one[field], sum(row[0] for row in one[field]["bins"])) for one in cases]
+        columns[field[:-6] + name] = [(key, SCORES[name](held, voxels)) for key, held, voxels in found]
     recalls = [(one[unit], one["conformal"]) for one in cases if one["conformal"]]
     recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
     defined = {name: [one for one in pairs if one[1] is not None] for name, pairs in columns.items()}
@@ -2352,7 +2451,7 @@ class Release:
         other, title = one.get("beside", {}), name + " of " + of_class if of_class else name
         told = [figure_text(part.get(field)) or "unknown" for part in (one, other) for field in ("lower", "upper")]
         shown = ["%s: mean %s" % (title, figure_text(one["mean"])), "interval %s to %s" % (*told[:2],)]
-        shown += ["%d cases" % one["n"], "%d groups" % len(groups)]
+        shown += ["%d cases" % one["n"], "%d groups" % one.get("groups", len(groups))]
         shown += [one["method"]] if "method" in one and one["upper"] is not None else []
         shown += covering(one) + (["%s %s to %s" % (other["method"], *told[2:])] if other else []) + covering(other)
         return ", ".join(shown)

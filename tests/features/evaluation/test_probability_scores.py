@@ -6,17 +6,31 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.release.chain import JudgedChain, judge_chain
+from minivess.compliance.release.figures import check_figures
+from minivess.foundation.errors import VerificationError
+from minivess.ml.evaluation.evaluate import evaluate
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.scores import PrecisionRecall, average_precision, precision_recall
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
+from tests.support.builders.evaluated_sets import EvaluatedSet
 from tests.support.builders.evaluation_plan import analysis_plan
+from tests.support.builders.layout2_pack import small_pack
+from tests.support.lazy_modules import lazily
+from tests.support.verify_script import verify
+
+with lazily("sklearn.metrics"):
+    from sklearn import metrics
 
 scenarios("probability_scores.feature")
 
@@ -30,6 +44,7 @@ class Story:
     record: EvaluationRecord | None = None
     curve: tuple[PrecisionRecall, ...] = ()
     plain: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     def evaluate(self) -> EvaluationRecord:
         return counted_evaluation(self.cases, PLAN, model=DIGEST, data=DIGEST, request="r", looks=3)
@@ -142,3 +157,117 @@ def _(story: Story, words: str) -> None:
     with pytest.raises(ValidationError) as refused:
         EvaluationRecord.model_validate_json(json.dumps(story.plain))
     assert words in str(refused.value)
+
+
+VOLUMES = EvaluatedSet(("a", "b", "empty"))
+VOLUMES.masks["empty"][:] = 0
+RECORD = "data/evaluation/evaluation.json"
+
+
+@given("a predictor and three volumes, one of them without a vessel")
+def _(story: Story) -> None:
+    assert [int(mask.any()) for mask in VOLUMES.masks.values()] == [1, 1, 0]
+
+
+@when("they are evaluated")
+def _(story: Story) -> None:
+    held = VOLUMES
+    story.record = evaluate(held.cases(), held.predict, held.masks.__getitem__, held.plan)[0]
+
+
+def _rows(story: Story) -> dict[str, CaseCounts]:
+    assert story.record is not None
+    return {row.case: row for row in story.record.cases if isinstance(row, CaseCounts)}
+
+
+@then("each case has the Brier score, log likelihood and average precision of its voxels")
+def _(story: Story) -> None:
+    for name, row in _rows(story).items():
+        found, true = row.score_values, VOLUMES.masks[name].ravel() > 0
+        probabilities = VOLUMES.predict(VOLUMES.images[name]).ravel().astype(np.float64)
+        assert found["brier"] == pytest.approx(np.square(probabilities - true).mean(), abs=1e-9)
+        assert found["nll"] == pytest.approx(metrics.log_loss(true, probabilities, labels=[False, True]), abs=1e-9)
+        if true.any():
+            fine = np.floor(probabilities * 100)
+            assert found["average_precision"] == pytest.approx(metrics.average_precision_score(true, fine), abs=1e-12)
+
+
+@then("the case without a vessel has no average precision and no score along the border")
+def _(story: Story) -> None:
+    row = _rows(story)["empty"].score_values
+    undefined = {name for name, value in row.items() if value is None}
+    assert undefined == {name for name in row if name.startswith("border_")} | {"average_precision"}
+    assert story.record is not None
+    assert story.record.aggregates["average_precision"].n == 2
+    assert story.record.aggregates["ace"].n == 3
+
+
+@then("each case has its shape and its spacing in the unit of the tolerance")
+def _(story: Story) -> None:
+    for row in _rows(story).values():
+        assert (row.shape, row.spacing) == ((6, 20, 24), (5.0, 1.0, 1.5))
+
+
+@cache
+def _judged() -> tuple[JudgedChain, Any]:
+    """The chain of the true pack as the product has it, and the pack as the script has it once its log was judged."""
+    pack = small_pack(scored=True)
+    read = verify.Pack(dict(pack.files), None)
+    read.check_log()
+    return judge_chain(pack.log.facts.entries)[1], read
+
+
+@given("a pack whose cases have scores")
+def _(story: Story) -> None:
+    story.files = dict(small_pack(scored=True).files)
+
+
+PACK_FAULTS: dict[str, Callable[[Any], object]] = {
+    "a better Brier score": lambda value: value["aggregates"]["brier"].update(mean=0.0001),
+    "a lower limit of the border's log likelihood": lambda value: value["aggregates"]["border_nll"].update(lower=9.0),
+    "no figure of the calibration error": lambda value: value["aggregates"].pop("ace"),
+    "a case without scores": lambda value: [value["cases"][0].pop(name) for name in ("scores", "border_scores")],
+}
+
+
+@when(parsers.parse("its evaluation has {fault}"))
+def _(story: Story, fault: str) -> None:
+    value = json.loads(story.files[RECORD])
+    PACK_FAULTS[fault](value)
+    story.files[RECORD] = canonical(value)
+
+
+def _script(files: dict[str, bytes]) -> Any:
+    again = verify.Pack(files, None)
+    for name in ("bodies", "leaves", "origin", "people", "standing"):
+        setattr(again, name, getattr(_judged()[1], name))
+    again.check_layout()
+    again.release.check_chain()
+    return again
+
+
+@then(parsers.parse('both verifiers refuse the pack and name "{words}"'))
+def _(story: Story, words: str) -> None:
+    with pytest.raises(VerificationError) as product:
+        check_figures(story.files, _judged()[0])
+    with pytest.raises(verify.WrongError) as script:
+        _script(story.files).release.check_figures()
+    assert words in product.value.message
+    assert words in str(script.value)
+
+
+@when("both verifiers compute its figures")
+def _(story: Story) -> None:
+    story.record = check_figures(story.files, _judged()[0])
+
+
+@then("they find the same, and the same signing text")
+def _(story: Story) -> None:
+    assert story.record is not None
+    script = _script(story.files)
+    script.release.check_figures()
+    found = {name: one["mean"] for name, one in script.release.figures["aggregates"].items()}
+    assert found == {name: one.mean for name, one in story.record.aggregates.items()}
+    assert {"brier", "border_ace", "average_precision"} <= set(found)
+    script.release.check_gates()
+    script.release.check_text()

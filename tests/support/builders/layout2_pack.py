@@ -114,11 +114,12 @@ def small_pack(
     dirty: bool = False,
     task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
     contract: bool = True,
+    scored: bool = False,
 ) -> SmallPack:
     """The pack, made once a process. Its files and its log are not to be changed; `bent` makes other ones."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    release = make_release(folder / "release", demo=demo, task=task, contract=contract)
+    release = make_release(folder / "release", demo=demo, task=task, contract=contract, scored=scored)
     if dirty:
         assert release.facts.source is not None
         release.facts = release.facts.model_copy(update={"source": uncommitted(release.facts.source)})

@@ -6,6 +6,7 @@ entry, and every entry names those it rests on. `Release.build` writes the pack 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -346,6 +347,7 @@ def make_release(
     start: StartRecord | None = None,
     task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
     contract: bool = True,
+    scored: bool = False,
 ) -> Release:
     """A release in which every gate holds.
 
@@ -357,6 +359,7 @@ def make_release(
         start: the weights that member 1 started from; default: those of its seed.
         task: channels, axes and classes of the cases and of the model.
         contract: whether the record of the export is the model; without it the graph is, as in logs of before.
+        scored: whether cases have scores of their probabilities, a shape and a spacing.
     """
     tree = source or write_source(folder / "source")
     workspace, team, log = Workspace(folder / "workspace"), people(demo=demo), ReleaseLog()
@@ -368,7 +371,7 @@ def make_release(
     _data(workspace, log, team, tested, task)
     export = _models(workspace, log, developer, start, task, contract=contract)
     _register(workspace, log, team, plan_for(task))
-    evaluation = _look(workspace, log, team, tested, task, contract=contract)
+    evaluation = _look(workspace, log, team, tested, task, contract=contract, scored=scored)
     report = _report(tree)
     log.append(developer, "risk.drill", {"noticed": 1, "unnoticed": 0, "tree": report.tree})
     facts = GateFacts(
@@ -653,7 +656,7 @@ def _register(workspace: Workspace, log: ReleaseLog, team: People, analysis: Ana
     log.append(team.reviewer, "identity.witness", {"key": team.reviewer.witness_key(log.origin).text()})
 
 
-def _counted(tested: Sequence[str], task: SegmentationTask) -> list[CaseCounts]:
+def _counted(tested: Sequence[str], task: SegmentationTask, *, scored: bool) -> list[CaseCounts]:
     """Cases with a Dice from .86 to .96, each of 10,000 voxels in both masks; `case-01` has no distance.
 
     Each further class has a Dice that is higher by .01.
@@ -662,15 +665,17 @@ def _counted(tested: Sequence[str], task: SegmentationTask) -> list[CaseCounts]:
     for n, name in enumerate(tested):
         for place, one in enumerate(task.classes):
             right = 8600 + 1000 * ((7 * n) % len(tested)) // len(tested) + 100 * place
-            row = _counted_row(name, right, None if task.one_class else one.name, flat=task.axes == "yx")
+            of_class = None if task.one_class else one.name
+            row = _counted_row(name, right, of_class, flat=task.axes == "yx", scored=scored)
             held.append(
                 row if n != 1 else row.model_copy(update={"counts": {**row.counts, "hd95": Distance(value=None)}})
             )
     return held
 
 
-def _counted_row(name: str, right: int, of_class: str | None, *, flat: bool) -> CaseCounts:
+def _counted_row(name: str, right: int, of_class: str | None, *, flat: bool, scored: bool) -> CaseCounts:
     inside, within = (right - 200) // 10, (right + 100) // 10
+    shape = (960, 960) if flat else (48, 96, 96)
     return counted_case(
         name,
         of_class=of_class,
@@ -681,7 +686,9 @@ def _counted_row(name: str, right: int, of_class: str | None, *, flat: bool) -> 
         surface=(within, 1000, within, 1000),
         conformal=(9_500, 500),
         distance=9.0 - 6 * right / 10_000,
-        voxels=960 * 960 if flat else 48 * 96 * 96,
+        voxels=math.prod(shape),
+        scored=scored,
+        shape=shape if scored else None,
     )
 
 
@@ -693,6 +700,7 @@ def _look(
     task: SegmentationTask,
     *,
     contract: bool,
+    scored: bool,
 ) -> EvaluationRecord:
     """A request, its approval, and the evaluation by the requester."""
     plan = plan_for(task)
@@ -719,7 +727,12 @@ def _look(
         team.reviewer, "test-set.approve", {"grant": grant(asked, team.reviewer)}, inputs=log.rest("test-set.request")
     )
     evaluation = counted_evaluation(
-        _counted(tested, task), plan, model=model.digest, data=asked.data, request=asked.id, looks=plan.looks.total
+        _counted(tested, task, scored=scored),
+        plan,
+        model=model.digest,
+        data=asked.data,
+        request=asked.id,
+        looks=plan.looks.total,
     )
     figure = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>\n'
     log.append(

@@ -143,11 +143,11 @@ def _evaluation(facts: SigningFacts) -> Iterator[str]:
     )
     for of_class, name, interval in rows:
         cases = [case for case in record.cases if case.of_class == of_class]
-        groups = {case.group for case in cases if case.values.get(name, 0.0) is not None}
+        groups = len({case.group for case in cases if case.values.get(name, 0.0) is not None})
         title = name if of_class is None else f"{name} of {of_class}"
         yield (
             f"{title}: mean {number_text(interval.mean)}, interval {_number(interval.lower)} to "
-            f"{_number(interval.upper)}, {interval.n} cases, {len(groups)} groups{_method(interval)}"
+            f"{_number(interval.upper)}, {interval.n} cases, {interval.groups or groups} groups{_method(interval)}"
         )
 
 

@@ -24,6 +24,7 @@ from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.dice import overlap
 from minivess.ml.measures.mask_pairs import Mask
 from minivess.ml.measures.registry import count_measures
+from minivess.ml.uncertainty.probability_scores import count_scores
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.data.dataset import CaseRecord, LabelClass, Unit
 from minivess.records.evaluation.cases import CaseCounts
@@ -181,6 +182,10 @@ def _row(case: PredictedCase, number: int, plan: EvaluationPlan) -> tuple[CaseCo
         conformal=_conformal(probabilities[true], tuned.conformal),
         bins=bins.everywhere.rows,
         border_bins=bins.band.rows,
+        scores=count_scores(probabilities, true),
+        border_scores=count_scores(probabilities[near], true[near]),
+        shape=true.shape,
+        spacing=pair.spacing,
     )
     return row, bins
 

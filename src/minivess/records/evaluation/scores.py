@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Annotated, NamedTuple, Self
 
@@ -209,25 +209,23 @@ class Score:
     """Digits after the decimal point."""
 
 
-SCORES: Mapping[str, Score] = {
-    row.name: row
-    for row in (
-        Score("brier", "Brier score", "Brier", brier_score),
-        Score("nll", "Negative log likelihood (nats)", "NLL", log_loss, largest=None),
-        Score("ace", "Adaptive calibration error", "ACE", adaptive_error),
-        Score("average_precision", "Average precision", "AP", average_precision, higher_is_better=True),
-        Score("border_brier", "Brier score along the border", "Border Brier", brier_score, along_border=True),
-        Score(
-            "border_nll",
-            "Negative log likelihood along the border (nats)",
-            "Border NLL",
-            log_loss,
-            along_border=True,
-            largest=None,
-        ),
-        Score(
-            "border_ace", "Adaptive calibration error along the border", "Border ACE", adaptive_error, along_border=True
-        ),
+_OF_ALL = (
+    Score("brier", "Brier score", "Brier", brier_score),
+    Score("nll", "Negative log likelihood (nats)", "NLL", log_loss, largest=None),
+    Score("ace", "Adaptive calibration error", "ACE", adaptive_error),
+    Score("average_precision", "Average precision", "AP", average_precision, higher_is_better=True),
+)
+
+
+def _along_border(score: Score) -> Score:
+    return replace(
+        score,
+        name=f"border_{score.name}",
+        title=f"{score.title}, along the border",
+        short=f"{score.short}, border",
+        along_border=True,
     )
-}
+
+
+SCORES: Mapping[str, Score] = {row.name: row for row in (*_OF_ALL, *map(_along_border, _OF_ALL))}
 """Every score by its name, in the order in which reports show them."""

@@ -1,0 +1,168 @@
+"""verify.py on scores of probabilities and grids: its figures, and the cases it refuses, are those of the product."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from minivess.compliance.proofs.canonical import canonical
+from minivess.records.evaluation.cases import CaseCounts, check_rows
+from minivess.records.evaluation.counts import MILLION, BinCounts
+from minivess.records.evaluation.evaluation import AnalysisPlan
+from minivess.records.evaluation.recomputation import figures_of
+from minivess.records.evaluation.scores import FINE_BINS, LOSSES, ScoreCounts
+from tests.support.builders.counted_cases import counted_case
+from tests.support.builders.evaluation_plan import analysis_plan
+from tests.support.properties import given, settings
+from tests.support.properties import strategies as st
+from tests.support.verify_script import verify
+
+pytestmark = [pytest.mark.verifies("REQ-382"), pytest.mark.verifies("SU-91")]
+
+PLANS = [analysis_plan(bootstrap=100), analysis_plan(bootstrap=100, statistics="mean of groups")]
+Change = Callable[[dict[str, Any]], None]
+
+
+@st.composite
+def scores(draw: st.DrawFn) -> ScoreCounts:
+    """Voxels with a probability in the middle of their bins."""
+    rows, sums = [BinCounts(0, 0, 0)] * FINE_BINS, dict.fromkeys(LOSSES, 0.0)
+    places = draw(st.lists(st.integers(0, FINE_BINS - 1), unique=True, max_size=8))
+    for place in places:
+        voxels = draw(st.integers(1, 50))
+        positives = draw(st.integers(0, voxels))
+        likely = (place + 0.5) / FINE_BINS
+        rows[place] = BinCounts(voxels, round(voxels * likely * MILLION), positives)
+        for name, loss in LOSSES.items():
+            sums[name] += positives * loss(likely) + (voxels - positives) * loss(1 - likely)
+    return ScoreCounts(**{name: round(total * MILLION) for name, total in sums.items()}, bins=tuple(rows))
+
+
+@given(scores())
+def test_every_score_is_that_of_the_product(held: ScoreCounts) -> None:
+    case = counted_case("a", scored=True).model_copy(update={"scores": held, "border_scores": held})
+    plain, voxels = json.loads(canonical(held)), held.voxels
+    told = {name: score(plain, voxels) for name, score in verify.SCORES.items()}
+    assert {**told, **{f"border_{name}": value for name, value in told.items()}} == dict(case.score_values)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.sampled_from(("g", "h", "i", "j"))),
+        min_size=1,
+        max_size=6,
+    ),
+    st.sampled_from(PLANS),
+)
+def test_figures_with_scores_are_those_of_the_product(
+    drawn: list[tuple[int, int, int, str]], plan: AnalysisPlan
+) -> None:
+    cases = [
+        counted_case(f"c{place}", overlap=row[:3], group=row[3], distance=None, scored=True, shape=(40, 25))
+        for place, row in enumerate(drawn)
+    ]
+    made = figures_of(cases, plan.conventions, seed=plan.seed, level=0.98)
+    told = verify.figures_of([json.loads(canonical(case)) for case in cases], json.loads(canonical(plan)), 0.98)
+    assert told == json.loads(made.model_dump_json())
+
+
+CASE = json.loads(canonical(counted_case("a", scored=True, shape=(10, 10, 10))))
+NUMBERS = st.sampled_from([-1, 0, 1, 2, 10, 19, 20, 100, 1000, 10_000, 900_000, 4_000_000, 10**9])
+FIELDS = ("scores", "border_scores")
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> list[Change]:
+    """Changes of single numbers, rows and fields of a case."""
+    found: list[Change] = []
+    for _ in range(draw(st.integers(1, 3))):
+        field, kind = draw(st.sampled_from(FIELDS)), draw(st.integers(0, 6))
+        place, other = draw(st.sampled_from((0, 1, 20, 89, 90, 99))), draw(st.sampled_from((1, 20, 90)))
+        column, by = draw(st.integers(0, 2)), draw(NUMBERS)
+        name = draw(st.sampled_from(("brier", "nll")))
+        size = draw(st.sampled_from((1, 5, 10, 20)))
+
+        def number(case: dict[str, Any], f: str = field, p: int = place, c: int = column, b: int = by) -> None:
+            case[f]["bins"][p][c] += b
+
+        def total(case: dict[str, Any], f: str = field, n: str = name, b: int = by) -> None:
+            case[f][n] += b
+
+        def swap(case: dict[str, Any], f: str = field, p: int = place, o: int = other) -> None:
+            bins = case[f]["bins"]
+            bins[p], bins[o] = bins[o], bins[p]
+
+        def move(case: dict[str, Any], f: str = field, p: int = place, o: int = other) -> None:
+            if case[f]["bins"][o][0]:
+                case[f]["bins"][p][0] += 1
+                case[f]["bins"][o][0] -= 1
+
+        def drop(case: dict[str, Any], f: str = draw(st.sampled_from((*FIELDS, "shape", "spacing")))) -> None:
+            case.pop(f, None)
+
+        def shape(case: dict[str, Any], s: int = size) -> None:
+            case["shape"] = [s, 1000 // s]
+
+        def axes(case: dict[str, Any], s: int = size) -> None:
+            case["spacing"] = [0.5] * (1 + s // 5)
+
+        found.append((number, total, swap, move, drop, shape, axes)[kind])
+    return found
+
+
+@pytest.mark.verifies("REQ-383", "REQ-384")
+@settings(max_examples=300)
+@given(changes())
+def test_cases_that_contradict_themselves_are_those_that_the_product_refuses(made: list[Change]) -> None:
+    case = copy.deepcopy(CASE)
+    for change in made:
+        if all(field in case for field in (*FIELDS, "shape")):
+            change(case)
+    refused = {"product": False, "verify.py": False}
+    try:
+        CaseCounts.model_validate_json(json.dumps(case))
+    except ValidationError:
+        refused["product"] = True
+    try:
+        verify.check_case(verify.fit(case, "scored-case", "a case"))
+    except verify.WrongError:
+        refused["verify.py"] = True
+    assert refused["product"] == refused["verify.py"]
+
+
+@pytest.mark.verifies("REQ-383", "REQ-384")
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"),
+            st.sampled_from(("artery", "vein")),
+            st.booleans(),
+            st.sampled_from((None, (10, 100), (20, 50))),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_rows_with_other_scores_or_grids_are_those_that_the_product_refuses(
+    drawn: list[tuple[str, str, bool, tuple[int, int] | None]],
+) -> None:
+    rows = [
+        counted_case(name, of_class=of_class, overlap=(90, 10, 20), scored=scored, shape=shape)
+        for name, of_class, scored, shape in drawn
+    ]
+    refused = {"product": False, "verify.py": False}
+    try:
+        check_rows(rows)
+    except ValueError:
+        refused["product"] = True
+    try:
+        verify.check_rows([json.loads(canonical(row)) for row in rows])
+    except verify.WrongError:
+        refused["verify.py"] = True
+    assert refused["product"] == refused["verify.py"]

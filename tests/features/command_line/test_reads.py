@@ -29,6 +29,8 @@ from minivess.records.people.identity import KeyAlgorithm
 from minivess.serving.witness.app import write_state
 from minivess.workflows.data import ingestion, sealing, splitting, validation
 from tests.support import projects
+from tests.support.builders.counted_cases import counted_case, counted_evaluation
+from tests.support.builders.evaluation_plan import analysis_plan
 from tests.support.projects import ProjectFolder
 
 scenarios("reads.feature")
@@ -39,6 +41,8 @@ NOT_RUN = {"demo"}
 """Takes minutes; test_demo.py runs it, without any passphrase in the environment."""
 NO_PACK, NO_POLICY = {"release verify PACK"}, {"release check"}
 """Is given a file that is no pack, and says so."""
+NO_LOOK = {"model compare A B"}
+"""Is given an evaluation that the log does not have, and says so."""
 JUNIT = '<testsuite><testcase classname="t" name="test_sum REQ-001" time="0.1"/></testsuite>'
 
 
@@ -95,7 +99,7 @@ class Reads:
         places = {
             "FIRST": "first", "SECOND": "second", "TRUST": "trust.json", "PACK": "pack.zip", "ITEMS": "items.csv",
             "JUNIT": "junit.xml", "WITNESS": "witness", "PROPOSAL": "proposal.json", "RESPONSE": "pack.zip",
-            "ROOTS": "pack.zip", "KEYS": "keys", "RULES": "rules.json",
+            "ROOTS": "pack.zip", "KEYS": "keys", "RULES": "rules.json", "A": "a.json", "B": "a.json",
         }  # fmt: skip
         given = {word: str(self.folder / name) for word, name in places.items()}
         given |= {
@@ -169,6 +173,9 @@ def files_for(reads: Reads) -> None:
     (reads.folder / "keys" / "keystore").mkdir(parents=True)
     write_state(reads.folder / "witness", WitnessState(name="witness.example"))
     (reads.folder / "pack.zip").write_bytes(b"PK")
+    digest = f"sha256:{'0' * 64}"
+    made = counted_evaluation([counted_case("a")], analysis_plan(), model=digest, data=digest, request="r", looks=1)
+    (reads.folder / "a.json").write_text(made.model_dump_json(), encoding="utf-8")
 
 
 @when("every command that is listed without a passphrase is run with stdin closed")
@@ -213,7 +220,8 @@ def _(reads: Reads) -> None:
     }
     assert {typed for typed, words in failed.items() if "not a zip archive" in words} == NO_PACK
     assert {typed for typed, words in failed.items() if "there is no release/policy.yaml" in words} == NO_POLICY
-    assert {typed: words for typed, words in failed.items() if typed not in NO_PACK | NO_POLICY} == {}
+    assert {typed for typed, words in failed.items() if "has no look with the figures" in words} == NO_LOOK
+    assert {typed: words for typed, words in failed.items() if typed not in NO_PACK | NO_POLICY | NO_LOOK} == {}
     assert len(reads.results) > 30
 
 

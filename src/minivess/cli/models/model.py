@@ -1,4 +1,4 @@
-"""`minivess model`: export, promotion and the disposition of training runs."""
+"""`minivess model`: export, comparison, promotion and the disposition of training runs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,54 @@ from pathlib import Path
 import click
 
 from minivess.cli.groups import Group
-from minivess.cli.rendering import emit, emit_entry, json_option
-from minivess.cli.session import actor_option, services_of, signer_of
+from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
+from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import Role
 
 
-@click.group(cls=Group, sections={"Commands": ("export", "promote", "dispose")})
+@click.group(cls=Group, sections={"Commands": ("export", "compare", "promote", "dispose")})
 def model() -> None:
-    """Export and promote models; close unused training runs."""
+    """Export, compare and promote models; close unused training runs."""
+
+
+@model.command()
+@click.argument("first", metavar="A", type=click.Path(path_type=Path))
+@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.option(
+    "--margin", "margins", multiple=True, metavar="MEASURE=VALUE", help="The loss that does not matter. Repeatable."
+)
+@click.option(
+    "--goal", "goals", multiple=True, metavar="MEASURE=VALUE", help="How many groups show this limit? Repeatable."
+)
+@click.option("--seed", default=0, show_default=True, help="Of all draws.")
+@json_option
+@click.pass_obj
+def compare(
+    project: Path,
+    *,
+    first: Path,
+    second: Path,
+    margins: tuple[str, ...],
+    goals: tuple[str, ...],
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Compare models A and B that were evaluated on the same cases.
+
+    A and B are files evaluation.json, or folders that have one. The log must have the looks at the test set. No entry is
+    added.
+    """
+    from minivess.cli.models.comparison import show_comparison
+    from minivess.workflows.evaluation.comparison import compare_models, limits_of
+
+    stated, wanted = limits_of(margins, "--margin"), limits_of(goals, "--goal")
+    with reader_of(project) as reader:
+        found = compare_models(reader, first, second, seed=seed, margins=stated, goals=wanted)
+    if as_json:
+        emit_json(found)
+    else:
+        show_comparison(found)
 
 
 @model.command()

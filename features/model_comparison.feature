@@ -1,0 +1,92 @@
+Feature: Two models are compared by independent group
+  Models that were evaluated on the same sealed cases are compared group by group. What is not shown is reported as open, with
+  the number of groups that would show it.
+
+  @REQ-390
+  Scenario: Twelve stacks of one animal do not make two models differ
+    Given two models of which the second is better in all 12 stacks of one animal, and equal in 2 other animals
+    When they are compared
+    Then p of Dice is 1 over 3 groups and 14 cases
+
+  @REQ-390 @REQ-391 @REQ-396
+  Scenario: A better model is reported with difference, interval and both values of p
+    Given two models of which the second is better in each of 12 animals
+    When they are compared
+    Then p of Dice is 2 in 4,096, and is multiplied by the number of measures
+    And the table has both means, the difference with its interval, both values of p, groups and cases
+    And a sentence reports that B is higher in Dice
+    And the method of each interval is stated with its simulated coverage
+
+  @REQ-391
+  Scenario: With few groups no difference can be shown
+    Given two models of which the second is better in each of 5 animals
+    When they are compared
+    Then the output reports that no difference can be shown with so few groups
+
+  @REQ-392
+  Scenario Outline: A model that is slightly worse
+    Given two models of which the second finds 1 voxel in 100 less in each of 6 animals
+    When they are compared with a margin of <margin> in Dice
+    Then the verdict on Dice is "<verdict>"
+
+    Examples:
+      | margin | verdict      |
+      | 0.02   | non-inferior |
+      | 0.006  | not shown    |
+      | 0.001  | inferior     |
+
+  @REQ-392 @RC-157
+  Scenario: A case without a value shows no non-inferiority
+    Given two models that are equal but for one case, in which the second finds no vessel
+    When they are compared with a margin of 5 in HD95
+    Then the verdict on HD95 is "not shown"
+    And the output names the case that was left out
+
+  @REQ-393
+  Scenario: An open question has a number of groups
+    Given two models that differ by chance in 6 animals
+    When they are compared with a margin of 0.01 in Dice
+    Then the verdict on Dice is "not shown"
+    And the output states how many groups would show it, and with which power
+
+  @REQ-393
+  Scenario: A limit of a measure has a number of groups
+    Given two models of which the second is better in each of 5 animals
+    When they are compared with the goal of 0.75 in clDice
+    Then the output states for A and for B how many groups show "clDice of at least 0.75"
+
+  @REQ-394 @RC-158
+  Scenario Outline: What was measured differently is not compared
+    Given two models of which the second was evaluated <differently>
+    When they are compared
+    Then the comparison is refused, because of "<reason>"
+
+    Examples:
+      | differently              | reason                         |
+      | on other data            | of different data              |
+      | without one of the cases | differ in case                 |
+      | with a wider tolerance   | measure differently: tolerance |
+
+  @REQ-395
+  Scenario: Both looks are named
+    Given a log with a look of each of two models
+    When the files of their evaluations are compared
+    Then the comparison names the entries of both looks and the digests of both files
+
+  @REQ-395
+  Scenario Outline: Figures without a look are not compared
+    Given a log with a look of each of two models
+    When one is <changed>, and the files are compared
+    Then the comparison is refused, because of "has no look with the figures"
+
+    Examples:
+      | changed             |
+      | given a better Dice |
+      | given another model |
+      | of no look          |
+
+  @REQ-395
+  Scenario: The command reads without a passphrase and adds no entry
+    Given a sealed project and the record of an evaluation that its log does not have
+    When "minivess model compare" is run with this record twice
+    Then it is refused with exit code 1, and the log is as before

@@ -1,0 +1,350 @@
+"""Steps of features/model_comparison.feature."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.cli.main import app
+from minivess.cli.models.comparison import show_comparison
+from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.rules.looks import LookHistory
+from minivess.foundation.digests import digest_bytes, digest_file
+from minivess.foundation.errors import RefusedError
+from minivess.foundation.settings import load_settings
+from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.comparison.evaluations import (
+    ComparedEvaluation,
+    Comparison,
+    MeasureComparison,
+    compare,
+)
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.workflows.evaluation.comparison import compare_files
+from tests.support.builders.counted_cases import counted_case, counted_evaluation
+from tests.support.builders.evaluation_plan import analysis_plan
+from tests.support.builders.guarded_log import SEALED, GuardedLog, exported, grant, request
+from tests.support.builders.pack_builder import ada, ben
+from tests.support.projects import ProjectFolder
+
+scenarios("model_comparison.feature")
+
+PLAN = analysis_plan(bootstrap=100, statistics="mean of groups")
+MODELS = tuple(digest_bytes(name) for name in (b"one", b"two", b"three"))
+NAMES = {"Dice": "dice", "HD95": "hd95", "clDice": "cldice"}
+Cases = list[tuple[str, int]]
+"""Of each case its group, and the voxels of 100 that are found."""
+
+
+def record(found: Cases, model: int = 0, **changes: Any) -> EvaluationRecord:
+    rows = [case(place, group, voxels) for place, (group, voxels) in enumerate(found)]
+    known = {"model": MODELS[model], "data": SEALED, "request": f"open-{model}", "looks": 3}
+    return counted_evaluation(rows, PLAN, **(known | changes))
+
+
+def case(place: int, group: str, found: int) -> CaseCounts:
+    extra = 0 if not found else 6 + place % 5
+    return counted_case(
+        f"c{place:02}", overlap=(found, extra, 100 - found), group=group, distance=2.5 if found else None
+    )
+
+
+def animals(*found: int) -> Cases:
+    return [(f"a{place}", voxels) for place, voxels in enumerate(found)]
+
+
+@dataclass
+class Story:
+    first: EvaluationRecord | None = None
+    second: EvaluationRecord | None = None
+    folder: Path = Path()
+    history: LookHistory = field(default_factory=LookHistory)
+    made: Comparison | None = None
+    shown: str = ""
+    refusal: RefusedError | None = None
+    result: Result | None = None
+    before: str = ""
+
+    def be(self, first: Cases, second: Cases, **changes: Any) -> None:
+        self.first, self.second = record(first), record(second, 1, **changes)
+
+    def of(self, name: str) -> MeasureComparison:
+        assert self.made is not None, self.refusal
+        return next(one for one in self.made.measures if one.measure == NAMES[name])
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        return self.folder / "first" / "evaluation.json", self.folder / "second" / "evaluation.json"
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(folder=tmp_path)
+
+
+@given("two models of which the second is better in all 12 stacks of one animal, and equal in 2 other animals")
+def _(story: Story) -> None:
+    others = [("b", 80), ("c", 75)]
+    story.be([("a", 70)] * 12 + others, [("a", 85)] * 12 + others)
+
+
+@given(parsers.parse("two models of which the second is better in each of {number:d} animals"))
+def _(story: Story, number: int) -> None:
+    story.be(
+        animals(*(70 + place for place in range(number))), animals(*(75 + place + place % 3 for place in range(number)))
+    )
+
+
+@given("two models of which the second finds 1 voxel in 100 less in each of 6 animals")
+def _(story: Story) -> None:
+    story.be(animals(70, 74, 78, 82, 86, 90), animals(69, 73, 77, 81, 85, 89))
+
+
+@given("two models that are equal but for one case, in which the second finds no vessel")
+def _(story: Story) -> None:
+    story.be(animals(70, 74, 78, 82, 86, 90), animals(70, 74, 78, 82, 86, 0))
+
+
+@given("two models that differ by chance in 6 animals")
+def _(story: Story) -> None:
+    story.be(animals(70, 74, 78, 82, 86, 90), animals(76, 67, 83, 76, 90, 85))
+
+
+@given(parsers.parse("two models of which the second was evaluated {differently}"))
+def _(story: Story, differently: str) -> None:
+    cases = animals(70, 74, 78)
+    story.be(cases, cases[:-1] if "without" in differently else cases)
+    assert story.second is not None
+    if "data" in differently:
+        story.second = record(cases, 1, data=digest_bytes(b"other"))
+    if "tolerance" in differently:
+        wider = story.second.conventions.model_copy(update={"tolerance": 4.0})
+        story.second = story.second.model_copy(update={"conventions": wider})
+
+
+@when("they are compared")
+def _(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    compared(story, capsys)
+
+
+@when("they are compared with a margin of 5 in HD95")
+def _(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    compared(story, capsys, margins={"hd95": 5.0})
+
+
+@when(parsers.parse("they are compared with a margin of {margin:g} in Dice"))
+def _(story: Story, margin: float, capsys: pytest.CaptureFixture[str]) -> None:
+    compared(story, capsys, margins={"dice": margin})
+
+
+@when(parsers.parse("they are compared with the goal of {goal:g} in clDice"))
+def _(story: Story, goal: float, capsys: pytest.CaptureFixture[str]) -> None:
+    compared(story, capsys, goals={"cldice": goal})
+
+
+def compared(story: Story, capsys: pytest.CaptureFixture[str], **asked: dict[str, float]) -> None:
+    assert story.first is not None
+    assert story.second is not None
+    files = [
+        ComparedEvaluation(file=one.model, model=one.model, request=one.request, look=1, entry=None)
+        for one in (story.first, story.second)
+    ]
+    try:
+        story.made = compare(story.first, story.second, (files[0], files[1]), seed=0, **asked)
+    except RefusedError as error:
+        story.refusal = error
+        return
+    show_comparison(story.made)
+    story.shown = " ".join(capsys.readouterr().out.split())
+
+
+@then("p of Dice is 1 over 3 groups and 14 cases")
+def _(story: Story) -> None:
+    dice = story.of("Dice")
+    assert dice.paired is not None
+    assert (dice.paired.p, dice.paired.difference.groups, dice.cases) == (1.0, 3, 14)
+
+
+@then("p of Dice is 2 in 4,096, and is multiplied by the number of measures")
+def _(story: Story) -> None:
+    dice = story.of("Dice")
+    assert dice.paired is not None
+    assert story.made is not None
+    assert (dice.paired.p, dice.p_holm) == (2 / 4096, len(story.made.measures) * 2 / 4096)
+
+
+@then("the table has both means, the difference with its interval, both values of p, groups and cases")
+def _(story: Story) -> None:
+    paired = story.of("Dice").paired
+    assert paired is not None
+    row = (
+        f"dice {paired.first:.4f} {paired.second:.4f} {paired.difference.mean:+.4f} {paired.difference.words(4)} 0.0005 "
+        "0.0020 12 of 12 12, 12"
+    )
+    assert row in story.shown
+
+
+@then("a sentence reports that B is higher in Dice")
+def _(story: Story) -> None:
+    assert "dice: B is higher (p 0.0020 after Holm's correction" in story.shown
+
+
+@then("the method of each interval is stated with its simulated coverage")
+def _(story: Story) -> None:
+    assert story.made is not None
+    for one in story.made.measures:
+        assert one.paired is not None
+        coverage = one.paired.difference.coverage
+        assert coverage is not None
+        assert f"{one.measure}" in story.shown
+        assert (
+            f"Student's t, 12 groups, 12 cases, nominal coverage 98.33 %, simulated {100 * coverage:.4g} %"
+            in story.shown
+        )
+
+
+@then("the output reports that no difference can be shown with so few groups")
+def _(story: Story) -> None:
+    assert "So few groups give no p below 0.0625, 0.25 after the correction: no difference can be shown" in story.shown
+
+
+@then(parsers.parse('the verdict on {name} is "{verdict}"'))
+def _(story: Story, name: str, verdict: str) -> None:
+    judged = story.of(name).non_inferiority
+    assert judged is not None
+    assert judged.verdict == verdict
+    assert judged.why in story.shown
+    assert "No log entry shows that they were stated before the evaluations" in story.shown
+
+
+@then("the output names the case that was left out")
+def _(story: Story) -> None:
+    assert "1 of 6 cases left out, where it is undefined: c05" in story.shown
+
+
+@then("the output states how many groups would show it, and with which power")
+def _(story: Story) -> None:
+    needed = story.of("Dice").needed
+    assert needed is not None
+    assert needed.needed is not None
+    assert needed.needed > 6
+    assert (
+        f"To show a loss in dice below 0.01 with this spread, {needed.needed} groups are needed (power 80 %"
+        in story.shown
+    )
+
+
+@then(parsers.parse('the output states for A and for B how many groups show "{claim}"'))
+def _(story: Story, claim: str) -> None:
+    assert story.made is not None
+    first, second = (one.needed.needed for one in story.made.goals)
+    assert first is not None
+    assert second is not None
+    assert f"A: To show {claim.replace('clDice', 'cldice')} with this spread, {first} groups are needed" in story.shown
+    assert f"B: To show {claim.replace('clDice', 'cldice')} with this spread, {second} groups are needed" in story.shown
+
+
+@then(parsers.parse('the comparison is refused, because of "{reason}"'))
+def _(story: Story, reason: str) -> None:
+    assert story.made is None
+    assert story.refusal is not None
+    assert reason in str(story.refusal)
+
+
+@given("a log with a look of each of two models")
+def _(story: Story) -> None:
+    story.be(animals(70, 74, 78, 82), animals(72, 77, 80, 84))
+    log = exported()
+    for model, made in enumerate((story.first, story.second)):
+        assert made is not None
+        looked(log, made, model)
+    story.history = LookHistory.fold(log.entries)
+    for path, made in zip(story.files, (story.first, story.second), strict=True):
+        assert made is not None
+        write(path, made)
+
+
+def looked(log: GuardedLog, made: EvaluationRecord, number: int) -> None:
+    """A request, its approval and the evaluation, as their entries state them."""
+    asked = request(made.request, model=made.model)
+    log.ask(ada(), asked)
+    log.approve(ben(), grant(asked, ben()))
+    aggregates = {name: one.model_dump(mode="json") for name, one in made.aggregates.items()}
+    payload = {
+        "request": made.request, "cases": 4, "aggregates": aggregates, "baseline_dice": 0.5, "look": number + 1,
+    }  # fmt: skip
+    log.append(ada(), "evaluation", payload)
+
+
+def write(path: Path, made: EvaluationRecord) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(made.model_dump_json(), encoding="utf-8")
+
+
+@when("the files of their evaluations are compared")
+def _(story: Story) -> None:
+    story.made = compare_files(story.history, story.files[0].parent, story.files[1])
+
+
+@then("the comparison names the entries of both looks and the digests of both files")
+def _(story: Story) -> None:
+    assert story.made is not None
+    files = (story.made.first, story.made.second)
+    assert [one.file for one in files] == [digest_file(path) for path in story.files]
+    assert [one.entry for one in files] == [look.opening.index for look in story.history.looks()]
+    assert len({one.entry for one in files}) == 2
+
+
+@when(parsers.parse("one is {changed}, and the files are compared"))
+def _(story: Story, changed: str) -> None:
+    assert story.second is not None
+    other = {
+        "given a better Dice": record(animals(72, 77, 80, 99), 1),
+        "given another model": story.second.model_copy(update={"model": MODELS[0]}),
+        "of no look": record(animals(72, 77, 80, 84), 2),
+    }[changed]
+    write(story.files[1], other)
+    with pytest.raises(RefusedError) as caught:
+        compare_files(story.history, *story.files)
+    story.refusal = caught.value
+
+
+@given("a sealed project and the record of an evaluation that its log does not have")
+def _(story: Story, sealed_project: ProjectFolder) -> None:
+    project = sealed_project.copy_to(story.folder / "project")
+    story.folder = project.workspace.root
+    story.be(animals(70, 74), animals(70, 74))
+    assert story.first is not None
+    write(story.files[0], story.first)
+    story.before = checkpoint(story)
+
+
+def checkpoint(story: Story) -> str:
+    with closing(AuditLog.open(load_settings(story.folder).database_url, log_signer=None)) as log:
+        return log.checkpoint()
+
+
+@when('"minivess model compare" is run with this record twice')
+def _(story: Story) -> None:
+    path = str(story.files[0])
+    words = ["-C", str(story.folder), "model", "compare", path, path, "--json"]
+    story.result = CliRunner().invoke(app, words, standalone_mode=False)
+
+
+@then("it is refused with exit code 1, and the log is as before")
+def _(story: Story) -> None:
+    assert story.result is not None
+    error = story.result.exception
+    assert isinstance(error, RefusedError)
+    assert error.exit_code == 1
+    assert "has no look with the figures" in str(error)
+    assert not story.result.stdout
+    assert checkpoint(story) == story.before
+    json.loads(story.files[0].read_text(encoding="utf-8"))

@@ -13,6 +13,7 @@ import pytest
 from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.lazy_modules import lazily
 
@@ -63,3 +64,17 @@ def test_reliability_counts_the_pixels_of_pictures(
     drawn = figures.reliability(record, dataclasses.replace(pictures, best=best)).decode("utf-8")
     assert f"All {unit}" in drawn
     assert f"Within 2 {unit} of the reference" in drawn
+
+
+@pytest.mark.verifies("REQ-244")
+def test_the_measures_state_how_often_their_intervals_cover(
+    vessels: Vessels, case_record: Callable[[str, str], CaseRecord]
+) -> None:
+    _, pictures = evaluated(vessels, case_record, blind=False)
+    plan = analysis_plan(bootstrap=100, statistics="mean of groups")
+    cases = [counted_case(f"c{place}", overlap=(60 + 5 * place, 9, 20)) for place in range(6)]
+    made = counted_evaluation(cases, plan, model=DIGEST, data=DIGEST, request="r", looks=1)
+    shown = [made.aggregates[name].coverage for name in ("dice", "cldice", "nsd", "hd95")]
+    low, high = (f"{100 * found(one for one in shown if one is not None):.4g} %" for found in (min, max))
+    drawn = figures.measures_by_case(made, pictures).decode("utf-8")
+    assert f"95 % interval, Student's t over 6 groups, simulated coverage {low} to {high}" in drawn

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
 from pathlib import Path
@@ -15,7 +16,7 @@ from minivess.foundation.errors import UsageError
 from minivess.records.evaluation.distributions import binomial_upper, student_t
 from minivess.records.evaluation.evaluation import FEW_GROUPS
 from minivess.records.evaluation.intervals import failure_share, group_interval, mean_interval
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.summaries import LEAST_COVERAGE, Interval
 from tests.support.builders.pack_builder import TEMPLATES
 from tests.support.interpreters import interpreters
 from tests.support.properties import given, settings
@@ -124,8 +125,30 @@ def test_the_simulated_coverage_is_that_of_a_simulation_with_numpy() -> None:
 def test_too_few_groups_have_an_interval_and_no_simulated_coverage() -> None:
     three = made(MEANS[:3], list("abc"))
     assert (three.coverage, three.beside and three.beside.coverage) == (None, None)
-    assert three.basis == "Student's t, 3 groups, 3 cases, nominal coverage 95 %, too few groups to simulate it"
+    assert three.basis == (
+        "Student's t, 3 groups, 3 cases, nominal coverage 95 %, simulated 88 % (the least of four distributions: 3 groups are "
+        "too few to draw from)"
+    )
     assert made(MEANS[:4], list("abcd")).coverage is not None
+
+
+@pytest.mark.verifies("REQ-244")
+@pytest.mark.parametrize("groups", LEAST_COVERAGE)
+def test_the_coverage_of_two_and_three_groups_is_the_least_of_four_distributions(groups: int) -> None:
+    draw, shape = np.random.default_rng(3), (60_000, groups)
+    drawn = {
+        0.85: draw.normal(0.85, 0.05, shape),
+        18 / 21: draw.beta(18, 3, shape),
+        30 / 31: draw.beta(30, 1, shape),
+        math.exp(1.18): draw.lognormal(1, 0.6, shape),
+    }
+    times = student_t(0.95, groups - 1)
+    covers = [
+        np.mean(np.abs(means.mean(axis=1) - mean) <= times * means.std(axis=1, ddof=1) / math.sqrt(groups))
+        for mean, means in drawn.items()
+    ]
+    assert LEAST_COVERAGE[groups] == pytest.approx(min(covers), abs=0.012)
+    assert LEAST_COVERAGE[groups] <= min(covers)
 
 
 @pytest.mark.verifies("REQ-244")
@@ -143,7 +166,7 @@ def test_words_name_method_groups_cases_nominal_and_simulated_coverage() -> None
     alone = made([0.7, 0.75], ["a", "a"])
     assert (alone.words(), alone.basis, alone.beside_in_words()) == ("no interval: one group", "1 group, 2 cases", "")
     before = mean_interval(VALUES, GROUPS, resamples=100, seed=0)
-    assert before.basis == "percentile bootstrap, 7 cases, nominal coverage 95 %"
+    assert before.basis == "percentile bootstrap, 7 cases, nominal coverage 95 %, not simulated"
     assert set(before.model_dump()) == {"mean", "lower", "upper", "n", "level"}
 
 

@@ -22,8 +22,8 @@ from minivess.ml.uncertainty.reliability import BAND_VOXELS, Reliability
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.counts import BINS
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.measures import DICE, Measure
-from minivess.records.evaluation.summaries import METHODS, ClassFigures
+from minivess.records.evaluation.measures import DICE, MEASURES, Measure
+from minivess.records.evaluation.summaries import METHODS, ClassFigures, percent
 
 _Case = CaseCounts | CaseMeasures
 _LINE = 0.17
@@ -227,9 +227,23 @@ def _frame(axis: Axes, rows: list[dict[str | None, _Case]], measure: Measure) ->
         axis.set_xlim(right=measure.largest)
 
 
+def _coverage(looks: list[_ClassLook]) -> str:
+    """The simulated coverage of the intervals that are drawn: from the lowest to the highest; empty where there is none."""
+    found = {
+        interval.coverage
+        for look in looks
+        for name, interval in look.figures.aggregates.items()
+        if name in MEASURES and interval.coverage is not None
+    }
+    if not found:
+        return ""
+    low, high = percent(min(found)), percent(max(found))
+    return f", simulated coverage {low if low == high else f'{low} to {high}'}"
+
+
 def _legend(record: EvaluationRecord, looks: list[_ClassLook]) -> list[Any]:
     method = METHODS[record.aggregates[DICE].method]
-    made = f"{record.certainty} interval, {method} over {len(record.groups)} groups"
+    made = f"{record.certainty} interval, {method} over {len(record.groups)} groups{_coverage(looks)}"
     baseline = Line2D(
         [],
         [],

@@ -36,7 +36,7 @@ def words(name: str) -> str:
         ("data/documents/model-card.html", "clDice, vein 0.883"),
         ("data/documents/model-card.html", "Dice of the tuned intensity threshold, vein 0.703"),
         ("data/documents/model-card.html", "of each voxel the class, or the background, with the highest probability"),
-        ("data/documents/model-card.html", "vein 0.030 to 0.020"),
+        ("data/documents/model-card.html", "Vein, all voxels 0.030 0.020"),
         ("data/documents/model-card.html", "0.400. Of vein against everything else."),
         ("data/documents/release-notes.html", "Dice of artery 0.893"),
         ("data/documents/release-notes.html", "Dice of vein 0.903"),

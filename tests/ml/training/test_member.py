@@ -5,6 +5,8 @@ Slow because Fabric and MONAI take long to import.
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import random
 import signal
@@ -259,11 +261,19 @@ def test_a_run_goes_on_with_other_threads_only_when_that_is_allowed(tmp_path: Pa
     assert [part.where.threads for part in record.parts] == [2, 1]
 
 
+def _numbers_in(file: Path) -> int:
+    """How many numbers a file of weights has, by the header of safetensors."""
+    data = file.read_bytes()
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return sum(math.prod(one["shape"]) for name, one in header.items() if name != "__metadata__")
+
+
 @pytest.mark.verifies("REQ-048")
 def test_a_finished_member_is_not_trained_again_and_a_damaged_one_is(tmp_path: Path) -> None:
     record, again, mended = _train(tmp_path), Diary(), Diary()
     folder = tmp_path / "member"
     assert record == RunRecord.model_validate_json((folder / RUN).read_text(encoding="utf-8"))
+    assert record.parameters == _numbers_in(folder / WEIGHTS)
     assert _train(tmp_path, again) == record
     assert again.events == []
     (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:100])

@@ -9,7 +9,9 @@ from typing import Any
 from minivess.compliance.documents.chains import chains
 from minivess.compliance.documents.data_card import data_card
 from minivess.compliance.documents.dossier import Dossier
+from minivess.compliance.documents.hugging_face import hugging_face_card
 from minivess.compliance.documents.log_story import RESULTS
+from minivess.compliance.documents.model_card import CardSources, ModelCard, model_card
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.seed_spread import seed_spread
 from minivess.compliance.site.signatures import model_of
@@ -125,6 +127,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "split": dossier.split,
         "parts": parts,
         "card": card_of(dossier),
+        "model_card": model_card_of(dossier),
         "pictures": (),
         "standalone": False,
         "report": dossier.report,
@@ -140,7 +143,6 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "entries": dossier.log.entries,
         "people": dossier.log.people,
         "results_entry": dossier.log.last(*RESULTS),
-        "evaluation_entry": dossier.log.last("evaluation"),
     }
 
 
@@ -185,6 +187,28 @@ def card_of(dossier: Dossier) -> DataCard:
         sealed=dossier.sealed,
         history=dossier.log.history,
     )
+
+
+def model_card_of(dossier: Dossier) -> ModelCard:
+    """The model card of the release."""
+    return model_card(
+        CardSources(
+            project=dossier.project,
+            export=dossier.export,
+            runs=dossier.runs,
+            calibration=dossier.calibration,
+            evaluation=dossier.evaluation,
+            data=card_of(dossier),
+            chain=dossier.inputs.chain,
+            soup=dossier.soup,
+        )
+    )
+
+
+def hugging_face_of(dossier: Dossier) -> str:
+    """The model card of the release for Hugging Face."""
+    card, device = model_card_of(dossier), dossier.project.device
+    return hugging_face_card(card, device, dossier.export, dossier.evaluation, card_of(dossier), demo=dossier.demo)
 
 
 def _part(dossier: Dossier, part: Part) -> dict[str, int]:

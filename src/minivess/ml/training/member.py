@@ -18,7 +18,7 @@ from minivess.foundation.files import make_folder, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.ml.augmentation.patches import Patches
 from minivess.ml.augmentation.picture import augmentation_picture
-from minivess.ml.models.registry import build_network
+from minivess.ml.models.registry import adapter_of, build_network
 from minivess.ml.models.weights import save_weights, weights_digest
 from minivess.ml.sampling.case_store import CaseStore
 from minivess.ml.training.checkpoints import Checkpoint, load_checkpoint, remove_checkpoints
@@ -127,6 +127,7 @@ def train_member(
     if checkpoint is None:
         remove_checkpoints(out)
     network = build_network(spec, task, seed=seed)
+    parameters = adapter_of(spec.architecture).trainable_parameters(network)
     started = None if start is None else start.give(network)
     if listener is not None:
         resumes = None if checkpoint is None else checkpoint.state.tracked
@@ -137,7 +138,7 @@ def train_member(
         fitted = together(fitting, choice, heard=partial(_hear, listener))
         if listener is not None:
             listener.phase("save")
-        record = _save(job, fitted, started, tuple(images))
+        record = _save(job, fitted, started, tuple(images), parameters)
     except BaseException:
         if listener is not None:
             listener.failed()
@@ -235,7 +236,9 @@ def refuse_elsewhere(before: Circumstances, now: Circumstances) -> None:
             )
 
 
-def _save(job: Job, fitted: Fitted, started: StartRecord | None, images: tuple[Digest, ...]) -> RunRecord:
+def _save(
+    job: Job, fitted: Fitted, started: StartRecord | None, images: tuple[Digest, ...], parameters: int
+) -> RunRecord:
     """Write weights and curves, and after them the record."""
     out, curves = job.folder, fitted.curves
     weights, last = save_weights(out / WEIGHTS, fitted.best), None
@@ -265,6 +268,7 @@ def _save(job: Job, fitted: Fitted, started: StartRecord | None, images: tuple[D
         parts=fitted.parts,
         curves=digest_file(out / CURVES),
         smoke=job.smoke,
+        parameters=parameters,
     )
     write_text_atomic(out / RUN, record.model_dump_json(indent=2) + "\n")
     return record

@@ -16,6 +16,7 @@ from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES,
 from minivess.records.evaluation.measures import DICE, FORMER, MEASURES, USUAL, MeasureName, measure_of
 from minivess.records.lengths import StatedLength
 from minivess.records.models.exports.choice import ExportChoice
+from minivess.records.models.model_card import ModelCardFacts
 from minivess.records.models.networks.specifications import DEFAULT, ModelSpec
 from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.training import TrainingSpec
@@ -108,6 +109,8 @@ class Project(Record):
     calibration: Calibration = Calibration()
     export: Annotated[ExportChoice, Field(exclude_if=lambda choice: choice == ExportChoice())] = ExportChoice()
     evaluation: Evaluation
+    model_card: Annotated[ModelCardFacts | None, Field(exclude_if=lambda facts: facts is None)] = None
+    """What people state about the model, for its card."""
     witnesses: WitnessPolicy | None = None
     """The witnesses that must cosign the log's checkpoints before a release."""
 

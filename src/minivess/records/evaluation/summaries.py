@@ -96,7 +96,7 @@ class Interval(Record):
         if self.groups in LEAST_COVERAGE:
             least = percent(LEAST_COVERAGE[self.groups])
             why = f"the least of four distributions: {self.groups} groups are too few to draw from"
-            return f"{nominal}, simulated {least} ({why})"
+            return f"{nominal}, at level {percent(CONFIDENCE)} simulated {least} ({why})"
         return f"{nominal}, not simulated"
 
     def beside_in_words(self, digits: int = 3) -> str:

@@ -59,6 +59,8 @@ class RunRecord(Record):
     """The parts of the run, in order: more than one where it was killed and went on."""
     curves: Annotated[Digest | None, Field(exclude_if=lambda curves: curves is None)] = None
     """Digest of `curves.json`."""
+    parameters: Annotated[int | None, Field(ge=0, exclude_if=lambda parameters: parameters is None)] = None
+    """Numbers of the network that training changes; None in records of before."""
     smoke: Annotated[bool, Field(exclude_if=lambda smoke: not smoke)] = False
     """Whether this was a trial run on a few patches. It is never released."""
 

@@ -51,6 +51,14 @@ Feature: Model card
       | two classes |
 
   @REQ-397
+  Scenario: The pack has both cards
+    Given a small release of one class
+    When its pack is built
+    Then both verifiers accept the pack, and it has both cards
+    When the figures of the card for Hugging Face are changed in the pack
+    Then both verifiers refuse the pack
+
+  @REQ-397
   Scenario: Text of the project cannot change the card for Hugging Face
     Given a small release whose project states lines of three dashes, pipes and tags
     When its model card is made

@@ -15,14 +15,20 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.documents.documents import documents, hugging_face_of
 from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.proofs.archive import write_archive
+from minivess.compliance.verification.pack import verify_pack
 from minivess.records.device.project import Project
 from minivess.records.models.model import CalibrationRecord, RunRecord
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 from minivess.records.models.training import Augmentation, TrainingSpec
 from minivess.records.models.training_run import Circumstances, RunPart
+from tests.support.builders.layout2_pack import small_pack
 from tests.support.builders.release_builder import PROJECT, TEMPLATES, TWO_CLASSES, make_release
+from tests.support.verify_script import verify
 
 scenarios("model_card.feature")
+
+README = "data/documents/hugging-face-README.md"
 
 STATED = {
     "intended_users": "Pathologists with a year of training",
@@ -240,3 +246,45 @@ def _(story: Story) -> None:
     assert re.findall(r"^#.*$", story.readme, re.MULTILINE) == headings
     assert "<b>" not in re.sub(r"\\<", "", stated)
     assert [line for line in stated.splitlines() if line.startswith("---")] == ["---", "---"]
+
+
+@dataclass
+class Judged:
+    """A pack without signatures, and the checks of each verifier that it fails."""
+
+    files: dict[str, bytes]
+    folder: Path
+
+    def failing(self) -> tuple[set[str], set[str]]:
+        path = self.folder / "pack.zip"
+        path.write_bytes(write_archive(self.files))
+        product = {check.name for check in verify_pack(path).checks if not check.passed}
+        script = {name for name, passed, _ in verify.Judgement(None).judge(dict(self.files)).checks if not passed}
+        return product, script
+
+
+@when("its pack is built", target_fixture="judged")
+def _(story: Story) -> Judged:
+    return Judged(dict(small_pack().files), story.folder)
+
+
+@then("both verifiers accept the pack, and it has both cards")
+def _(judged: Judged) -> None:
+    product, script = judged.failing()
+    assert product == script == {"release signatures"}
+    assert b"<h2>Use</h2>" in judged.files["data/documents/model-card.html"]
+    assert judged.files[README].startswith(b"---\nlanguage:\n")
+
+
+@when("the figures of the card for Hugging Face are changed in the pack")
+def _(judged: Judged) -> None:
+    other = re.sub(rb"value: 0\.\d+", b"value: 0.99", judged.files[README], count=1)
+    assert other != judged.files[README]
+    judged.files = dict(small_pack().bent({README: other}, prepared=False).files)
+
+
+@then("both verifiers refuse the pack")
+def _(judged: Judged) -> None:
+    product, script = judged.failing()
+    assert "files" in product
+    assert "files" in script

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from minivess.compliance.documents.chains import chains_csv
 from minivess.compliance.documents.croissant import croissant
-from minivess.compliance.documents.documents import card_of, documents
+from minivess.compliance.documents.documents import card_of, documents, hugging_face_of
 from minivess.compliance.documents.dossier import EVIDENCE, Dossier, PackInputs, gather
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
@@ -169,6 +169,7 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     renderer = Renderer(inputs.templates)
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in documents(renderer, dossier).items()}
     files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
+    files["documents/hugging-face-README.md"] = hugging_face_of(dossier).encode("utf-8")
     proofs = (f"audit/proofs/{index}.tlog-proof" for index in inputs.log.proven)
     linked = {*files, *proofs, *(f"audit/{name}" for name in _LOG_FILES), _EVENTS}
     derived = _derive(files, inputs)

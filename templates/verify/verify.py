@@ -672,7 +672,10 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
-    border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive
+    border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive attributes?+=short
+    errors?=errors
+errors: missed=missed false=false; false: depth?*=counts size*=counts components*=counts border*=counts
+missed: radius*=counts depth?*=counts size*=counts components*=counts border*=counts
 sums: brier=0 nll=0 bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance distances?=distances boundary_iou?=common
     topology?=topology objects?=overlap network?=network

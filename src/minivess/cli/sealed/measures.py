@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING
 import click
 
 from minivess.cli.rendering import emit_json, emit_table
+from minivess.foundation.implements import implements
 from minivess.records.evaluation.parts import NOT_A_TEST
 
 if TYPE_CHECKING:
-    from minivess.records.evaluation.evaluation import EvaluationRecord
+    from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
+    from minivess.records.evaluation.subgroups.figures import SubgroupTable
     from minivess.records.evaluation.summaries import Interval
 
 
-def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
-    """Write an evaluation: what was measured and each measure with its interval, or JSON."""
+_MOST_SUBGROUPS = 12
+
+
+def emit_evaluation(record: EvaluationRecord, plan: AnalysisPlan, *, as_json: bool) -> None:
+    """Write an evaluation: what was measured, each measure with its interval, and the subgroups; or JSON."""
     if as_json:
         emit_json(record)
         return
@@ -25,6 +30,7 @@ def emit_evaluation(record: EvaluationRecord, *, as_json: bool) -> None:
         click.echo(f"model {record.model}, {record.part} part")
         click.echo(f"{NOT_A_TEST} {record.reuse}")
     emit_measures(record)
+    emit_subgroups(record, plan)
 
 
 def emit_measures(record: EvaluationRecord) -> None:
@@ -44,3 +50,38 @@ def emit_measures(record: EvaluationRecord) -> None:
     beside = [f"{name}: beside it {one.beside_in_words()}" for name, one in shown.items() if one.beside is not None]
     for line in beside:
         click.echo(line)
+
+
+@implements("REQ-420")
+def emit_subgroups(record: EvaluationRecord, plan: AnalysisPlan) -> None:
+    """Write the subgroups by the first measure that a criterion limits, those with the worst mean first."""
+    from minivess.records.evaluation.subgroups.figures import tables_of
+
+    tables = tables_of(record, plan)
+    shown = [one for one in tables if one.measure == tables[0].measure and one.rows]
+    for table in shown:
+        click.echo()
+        _emit_table(table, record)
+    if shown:
+        click.echo(shown[0].basis)
+
+
+def _emit_table(table: SubgroupTable, record: EvaluationRecord) -> None:
+    from minivess.records.evaluation.measures import name_in
+
+    name = name_in(table.measure, record.unit)
+    heading = f"{name} by subgroup" if table.of_class is None else f"{name} of {table.of_class} by subgroup"
+    rows = [
+        (
+            f"{one.attribute}: {one.value}",
+            one.groups,
+            "–" if one.mean is None else f"{one.mean:.3f}",
+            one.note if one.interval is None else one.interval.words(),
+            "–" if one.rest is None else one.rest.words(),
+            "–" if one.rest is None or one.rest.adjusted is None else f"{one.rest.adjusted:.3f}",
+        )
+        for one in table.rows[:_MOST_SUBGROUPS]
+    ]
+    emit_table((heading, "groups", "mean", f"{record.certainty} interval", "gap to the rest", "P (Holm)"), rows)
+    if len(table.rows) > _MOST_SUBGROUPS:
+        click.echo(f"and {len(table.rows) - _MOST_SUBGROUPS} more subgroups")

@@ -88,7 +88,8 @@ def approve(project: Path, actor: str | None, request_id: str, run: bool, as_jso
         if run:
             from minivess.workflows.sealed import final_evaluation
 
-            emit_evaluation(final_evaluation.approve_and_run(services, signer, request_id), as_json=as_json)
+            record = final_evaluation.approve_and_run(services, signer, request_id)
+            emit_evaluation(record, services.log.standing.test_set.plan_of(request_id), as_json=as_json)
             return
         grant = workflow.approve(services, signer, request_id)
     text = f"{grant.request} approved by {grant.approver}"
@@ -187,4 +188,5 @@ def evaluate(
     assert request_id is not None  # noqa: S101  one of both is stated
     with services_of(project) as services:
         record = final_evaluation.run(services, signer_of(services, actor, Role.DEVELOPER), request_id)
-    emit_evaluation(record, as_json=as_json)
+        plan = services.log.standing.test_set.plan_of(request_id)
+    emit_evaluation(record, plan, as_json=as_json)

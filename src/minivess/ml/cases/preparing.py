@@ -145,6 +145,7 @@ def _stage(recipe: Recipe, case: Case, made_from: str, folder: Path) -> CaseReco
         modality=recipe.modality or facts.modality or MODALITY,
         site=source.site,
         scanner=source.scanner or facts.scanner,
+        attributes=source.recorded,
         origin=facts.origin,
         frame_of_reference=facts.frame,
         image=image,

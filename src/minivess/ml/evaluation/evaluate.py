@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from minivess.foundation.choices import choose
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_masks
 from minivess.ml.evaluation.counting import PredictedCase, counted
+from minivess.ml.evaluation.places import count_places
 from minivess.ml.inference.answers import class_indices, class_probabilities, mask_of
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.dice import overlap
@@ -32,6 +34,7 @@ from minivess.records.evaluation.counts import RecallCounts
 from minivess.records.evaluation.evaluation import EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.measures import DICE
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.evaluation.subgroups.strata import attributes_of
 from minivess.records.models.task import SegmentationTask
 from minivess.records.sinks import Progress
 
@@ -186,6 +189,8 @@ def _row(case: PredictedCase, number: int, plan: EvaluationPlan) -> tuple[CaseCo
         border_scores=count_scores(probabilities[near], true[near]),
         shape=true.shape,
         spacing=pair.spacing,
+        attributes=attributes_of(record),
+        errors=count_places(pair, pair.skeleton_of_reference(plan.analysis.conventions.skeleton), near),
     )
     return row, bins
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from minivess.foundation.choices import choose
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.ml.measures.mask_pairs import Mask, crop_pair, mask_pair
+from minivess.ml.measures.mask_pairs import Mask, box_of, crop_pair, mask_pair
 from minivess.ml.measures.shapes.skeletons import RULES
 from minivess.ml.measures.shapes.surface import Distances, Spacing, border, border_distances
 
@@ -83,3 +83,13 @@ class CasePair:
             predicted, true = self.cropped
             made = self._skeletons[rule] = (thinned(predicted), thinned(true))
         return made
+
+    def skeleton_of_reference(self, rule: str) -> Mask:
+        """The skeleton of the reference on its whole grid.
+
+        Raises:
+            UsageError: there is no such rule.
+        """
+        whole = np.zeros_like(self.reference)
+        whole[box_of(self.prediction, self.reference)] = self.skeletons(rule)[1]
+        return whole

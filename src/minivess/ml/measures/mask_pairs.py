@@ -36,14 +36,20 @@ def crop_pair(prediction: Mask, reference: Mask) -> tuple[Mask, Mask]:
     Borders, distances between borders and skeletons are the same in the box as in the volume: what lies outside the box
     is background, and background beyond the box counts like background beyond the volume's edge.
     """
+    box = box_of(prediction, reference)
+    return prediction[box], reference[box]
+
+
+def box_of(prediction: Mask, reference: Mask) -> tuple[slice, ...]:
+    """The place of the smallest box that holds the foreground of either; of the whole grid when both are empty."""
     either = prediction | reference
     box = []
     for axis in range(either.ndim):
         hit = np.flatnonzero(either.any(axis=tuple(other for other in range(either.ndim) if other != axis)))
         if hit.size == 0:
-            return prediction, reference
+            return (slice(None),) * either.ndim
         box.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return prediction[tuple(box)], reference[tuple(box)]
+    return tuple(box)
 
 
 def _binary(mask: NDArray[Any]) -> Mask:

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.records.attributes import Attributes
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.lengths import MICROMETRES, UNIT_NAMES, LengthUnit
 
@@ -117,6 +118,8 @@ class CaseRecord(Record):
     """Where the image was taken."""
     scanner: ShortText | None = None
     """Maker and model of the device it was taken with."""
+    attributes: Attributes = Field(default={})
+    """Disease, sex, age band and others that the project states."""
     origin: ShortText | None = None
     """The file or series the acquisition came from, as the image's own metadata say."""
     frame_of_reference: Annotated[ShortText | None, Field(exclude_if=_missing)] = None

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
+from minivess.records.attributes import StatedAttributes, StatedValue, age_band, together
 from minivess.records.base import Record, ShortText, Side, Slug
 from minivess.records.data.card import DataCardFacts
 from minivess.records.data.dataset import ClassFacts, LabelClass, SpatialAxes
@@ -65,6 +66,10 @@ StatedClass = Annotated[
 """A name, or name, colour and coded term."""
 
 
+_UNSTATED = Field(exclude_if=lambda value: value is None)
+"""Of fields that came later: left out where they say nothing, so that what was made before keeps its digest."""
+
+
 class CaseSource(Record):
     """One case as found on disk; paths are relative to `data.root`, or absolute and below it."""
 
@@ -90,6 +95,21 @@ class CaseSource(Record):
     """Where the image was taken."""
     scanner: ShortText | None = None
     """Default: the scanner in the image."""
+    disease: Annotated[StatedValue | None, _UNSTATED] = None
+    """The disease or the condition of the subject, for figures by subgroup."""
+    sex: Annotated[Literal["female", "male", "other"] | None, _UNSTATED] = None
+    """The sex of the subject: `female`, `male` or `other`."""
+    age: Annotated[float | None, Field(ge=0, le=150), _UNSTATED] = None
+    """The age of the subject in years when the image was taken. Records have its band of ten years, not the age."""
+    attributes: Annotated[StatedAttributes, Field(exclude_if=lambda held: not held)] = Field(default={})
+    """Other attributes for figures by subgroup, for example `{stain: DAPI}`; in a table `stain=DAPI; strain=C57BL`. Names and
+    values that can say who is in an image are refused."""
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """The attributes that the record of the case has: these, and the band of the age."""
+        band = None if self.age is None else age_band(self.age)
+        return together(self.attributes, disease=self.disease, sex=self.sex, age=band)
 
 
 class Pairs(Record):

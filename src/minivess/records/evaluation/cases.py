@@ -25,6 +25,7 @@ from pydantic import (
 
 from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
+from minivess.records.attributes import Attributes
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation.counts import Bins, CaseNumbers, OverlapCounts, RecallCounts
 from minivess.records.evaluation.measures import (
@@ -36,6 +37,7 @@ from minivess.records.evaluation.measures import (
     in_order,
     measure_of,
 )
+from minivess.records.evaluation.places import ErrorsByPlace
 from minivess.records.evaluation.scores import SCORES, ScoreCounts, contradiction_of
 
 
@@ -183,6 +185,10 @@ class CaseCounts(Record):
     """Of the volume or picture. None: records of before."""
     spacing: Annotated[Spacing | None, Field(exclude_if=_absent)] = None
     """With which surfaces were measured; there with `shape`."""
+    attributes: Attributes = Field(default={})
+    """Site, scanner, disease, age band and others of the case, from which subgroups are made."""
+    errors: Annotated[ErrorsByPlace | None, Field(exclude_if=lambda held: held is None)] = None
+    """Where the missed and the false voxels are; None in records of before."""
 
     @property
     def overlap(self) -> OverlapCounts:
@@ -256,6 +262,8 @@ class CaseCounts(Record):
         for row in following_from(self.counts):
             if not row.can_be_undefined and row.value(self.counts[row.counted_as], self.voxels) is None:
                 raise ValueError(f"{row.name} is defined for every case, so it needs a value")
+        if self.errors is not None and (said := self.errors.contradiction(self.overlap)) is not None:
+            raise ValueError(f"case {self.case} has {said}")
         for place, (near, everywhere) in enumerate(zip(self.border_bins, self.bins, strict=True)):
             if near.voxels > everywhere.voxels or near.positives > everywhere.positives:
                 raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")
@@ -325,6 +333,8 @@ def check_rows(rows: Sequence[CaseCounts]) -> None:
             raise ValueError(f"case {name} has no row of class {min(str(one) for one in set(first) - set(of_class))}")
         if len({(row.subject, row.group, row.voxels, row.shape, row.spacing) for row in same}) > 1:
             raise ValueError(f"case {name} has rows of different subjects, groups, shapes or numbers of voxels")
+        if any(row.attributes != same[0].attributes for row in same):
+            raise ValueError(f"case {name} has rows of different attributes")
         references = sum(row.overlap.reference for row in same)
         predictions = sum(row.overlap.tp + row.overlap.fp for row in same)
         if len(same) > 1 and max(references, predictions) > same[0].voxels:

@@ -40,6 +40,23 @@ def student_t(level: float, freedom: int) -> float:
         return _bisected(lambda t: _within(t, freedom) < Decimal(level), high)
 
 
+@implements("REQ-415")
+def two_sided(t: float, freedom: int) -> float:
+    """P(|T| > t) of Student's T, to 15 digits.
+
+    Args:
+        t: from 0 on.
+        freedom: degrees of freedom, a whole number from 1 on.
+
+    Raises:
+        UsageError: t or the degrees of freedom are out of range.
+    """
+    if not 0 <= t < float("inf") or freedom < 1:
+        raise UsageError(f"Student's t has no probability beyond {t} with {freedom} degrees of freedom")
+    with decimal.localcontext(_DIGITS):
+        return float(max(Decimal(0), 1 - _within(Decimal(t), freedom)))
+
+
 @implements("REQ-245")
 @lru_cache(maxsize=256)
 def binomial_upper(failed: int, number: int, level: float) -> float:

@@ -12,10 +12,12 @@ from pydantic import ValidationError
 from minivess.compliance.items.items import Items
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error, parse_json_record
 from minivess.ml.evaluation.statistical_criteria import CLASS, judge_criterion
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.subgroups.strata import strata_of
 from minivess.records.items.items import StatisticalCriterion
 
 _LIMIT = 64 << 20
@@ -73,8 +75,10 @@ def judge_all(items: Items, cases: tuple[CaseResult, ...]) -> dict[str, Criterio
     return {name: judge_criterion(one, cases, seed=_SEED) for name, one in items.of(StatisticalCriterion).items()}
 
 
+@implements("REQ-419")
 def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:
     record = parse_json_record(data, EvaluationRecord, path=shown, wrong="is no evaluation of this project")
+    strata = strata_of(record)
     return tuple(
         CaseResult(
             case=one.case,
@@ -82,7 +86,7 @@ def _of_evaluation(data: bytes, shown: str) -> tuple[CaseResult, ...]:
             subject=one.subject,
             group=one.group,
             values={**one.values, "baseline_dice": one.baseline_dice},
-            attributes={},
+            attributes=strata.get(one.case, {}),
         )
         for one in record.cases
     )

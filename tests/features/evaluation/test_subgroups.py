@@ -1,0 +1,428 @@
+"""Steps of features/subgroups.feature."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.cli.sealed.measures import emit_subgroups
+from minivess.foundation.errors import InputError
+from minivess.ml.cases.ingestion import ingest
+from minivess.ml.evaluation.evaluate import evaluate
+from minivess.ml.evaluation.statistical_criteria import judge_criterion
+from minivess.ml.reading.sources import read_table
+from minivess.records.data.dataset import CaseRecord
+from minivess.records.data.source import Data
+from minivess.records.evaluation.case_results import CriterionVerdict
+from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.places import MissedPlaces
+from minivess.records.evaluation.subgroups.figures import Subgroup, SubgroupTable, WorstCase, subgroups, worst_cases
+from minivess.records.items.items import StatisticalCriterion
+from minivess.records.models.task import SegmentationTask
+from minivess.workflows.trace.statistical_criteria import read_cases
+from tests.support.builders.counted_cases import counted_case, counted_evaluation
+from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
+from tests.support.verify_script import verify
+
+scenarios("subgroups.feature")
+
+DIGEST = f"sha256:{'8' * 64}"
+PLAN = analysis_plan(statistics="mean of groups", bootstrap=200)
+
+
+@dataclass
+class Story:
+    rows: list[CaseCounts] = field(default_factory=list)
+    table: SubgroupTable | None = None
+    worst: tuple[WorstCase, ...] = ()
+    record: EvaluationRecord | None = None
+    verdict: CriterionVerdict | None = None
+    folder: Path = Path()
+    plain: dict[str, Any] = field(default_factory=dict)
+    error: Exception | None = None
+    shown: str = ""
+    images: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    masks: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+    def evaluation(self) -> EvaluationRecord:
+        return counted_evaluation(self.rows, PLAN, model=DIGEST, data=DIGEST, request="r", looks=1)
+
+    def row(self, attribute: str, value: str) -> Subgroup:
+        assert self.table is not None
+        return next(one for one in self.table.rows if (one.attribute, one.value) == (attribute, value))
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    return Story(folder=tmp_path)
+
+
+def animals(
+    site: str | None, count: int, *, wrong: int, scanner: str | None = None, stack: str = ""
+) -> list[CaseCounts]:
+    """One case each of some animals, all with a reference of 110 voxels; animal k misses `wrong` and k voxels more."""
+    attributes = {name: value for name, value in (("site", site), ("scanner", scanner)) if value is not None}
+    start = site or "none"
+    return [
+        counted_case(
+            f"{start}{number}{stack}", overlap=(110 - wrong - number, 5, wrong + number), group=f"{start}{number}"
+        ).model_copy(update={"attributes": attributes})
+        for number in range(count)
+    ]
+
+
+@given("a table of cases with the columns disease, sex, age and attributes")
+def _(story: Story) -> None:
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:8, 4:8] = 1
+    for name in ("i", "j"):
+        np.save(
+            story.folder / f"{name}.npy",
+            np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32) + (name == "j"),
+        )
+    np.save(story.folder / "m.npy", mask)
+    (story.folder / "cases.csv").write_text(
+        "id,subject,image,label,disease,sex,age,attributes\n"
+        "a,s,i.npy,m.npy,stroke,female,67.25,stain=DAPI; strain=C57BL/6\n"
+        "b,t,j.npy,m.npy,,,,\n",
+        encoding="utf-8",
+    )
+
+
+@when("the cases are ingested")
+def _(story: Story) -> None:
+    data = Data.model_validate({"name": "d", "licence": "x", "source": "y", "root": ".", "table": "cases.csv"})
+    story.plain = json.loads(ingest(data, story.folder, story.folder / "out").model_dump_json())
+
+
+def _cases(story: Story) -> dict[str, dict[str, Any]]:
+    return {case["id"]: case for case in story.plain["cases"]}
+
+
+@then("the record of a case has its disease, its sex, the band of its age and its other attributes")
+def _(story: Story) -> None:
+    assert _cases(story)["a"]["attributes"] == {
+        "age": "60 to 69 years",
+        "disease": "stroke",
+        "sex": "female",
+        "stain": "DAPI",
+        "strain": "C57BL/6",
+    }
+
+
+@then("the age of no case is in the records")
+def _(story: Story) -> None:
+    written = [path.read_text(encoding="utf-8") for path in (story.folder / "out").rglob("*.json")]
+    assert len(written) > 1
+    assert not any("67.25" in text for text in (*written, json.dumps(story.plain)))
+
+
+@then("a case without attributes is written as before")
+def _(story: Story) -> None:
+    assert "attributes" not in _cases(story)["b"]
+
+
+@when(parsers.parse('a case states the attributes "{stated}"'))
+def _(story: Story, stated: str) -> None:
+    table = story.folder / "cases.csv"
+    table.write_text(f"id,subject,image,label,attributes\na,s,i.npy,m.npy,{stated}\n", encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_table(table, shown="cases.csv")
+    story.error = caught.value
+
+
+@then(parsers.parse('it is refused with "{words}"'))
+def _(story: Story, words: str) -> None:
+    assert words in str(story.error)
+
+
+@given("two volumes from the sites A and B")
+def _(story: Story) -> None:
+    for name in "AB":
+        mask = np.zeros((8, 12, 12), np.uint8)
+        mask[2:5, 3:6, 2:10] = 1
+        story.masks[name], story.images[name] = mask, mask.astype(np.float32)
+
+
+def _record(name: str, shape: tuple[int, ...], site: str) -> CaseRecord:
+    return CaseRecord(
+        id=name,
+        subject=name,
+        acquisition=name,
+        axes="zyx" if len(shape) == 3 else "yx",
+        shape=shape,
+        spacing=(2.0, 1.0, 1.0)[-len(shape) :],
+        modality="two-photon microscopy",
+        site=site,
+        image=DIGEST,
+        label=DIGEST,
+        source_dtype="float32",
+        label_values=(0, 1),
+        foreground_fraction=0.1,
+    )
+
+
+def _evaluated(story: Story) -> EvaluationRecord:
+    axes = "zyx" if next(iter(story.images.values())).ndim == 3 else "yx"
+    plan = evaluation_plan(
+        analysis_plan(), digest=DIGEST, request="r", cases=story.images, task=SegmentationTask(axes=axes)
+    )
+    pairs = ((_record(name, image.shape, name), image) for name, image in story.images.items())
+    return evaluate(pairs, lambda image, _: image[np.newaxis], story.masks.__getitem__, plan)[0]
+
+
+@when("a predictor is evaluated on them")
+def _(story: Story) -> None:
+    story.record = _evaluated(story)
+
+
+@then("each row has site, modality and the band of its depth")
+def _(story: Story) -> None:
+    assert story.record is not None
+    for row, site in zip(story.record.cases, "AB", strict=True):
+        assert isinstance(row, CaseCounts)
+        assert row.attributes == {"depth": "10 to 20 µm", "modality": "two-photon microscopy", "site": site}
+
+
+@then("both verifiers read the row")
+def _(story: Story) -> None:
+    assert story.record is not None
+    plain = json.loads(story.record.model_dump_json())
+    assert EvaluationRecord.model_validate_json(json.dumps(plain)) == story.record
+    assert verify.fit(plain["cases"][0], "case", "the case") == plain["cases"][0]
+    plain["cases"][0]["errors"]["missed"]["radius"] = [[1, 2]]
+    with pytest.raises(verify.WrongError):
+        verify.fit(plain["cases"][0], "case", "the case")
+
+
+@given(parsers.parse("8 animals of site A with good masks and {count:d} animals of site B with bad masks"))
+def _(story: Story, count: int) -> None:
+    rows = animals("A", 8, wrong=5) + animals("B", count, wrong=50)
+    story.rows = [
+        row.model_copy(update={"attributes": {**row.attributes, "scanner": "XY"[place % 2]}})
+        for place, row in enumerate(rows)
+    ]
+
+
+@given("8 animals of site A and 6 animals of no site")
+def _(story: Story) -> None:
+    story.rows = animals("A", 8, wrong=5) + animals(None, 6, wrong=5)
+
+
+@given("8 animals that were each imaged on the scanners X and Y")
+def _(story: Story) -> None:
+    first = animals("A", 8, wrong=5, scanner="X", stack="x")
+    second = animals("A", 8, wrong=9, scanner="Y", stack="y")
+    second[0] = counted_case("A0y", overlap=(90, 5, 20), group="A0").model_copy(
+        update={"attributes": second[0].attributes}
+    )
+    story.rows = first + second
+
+
+@when("the subgroups are computed by Dice")
+def _(story: Story) -> None:
+    story.table = subgroups(story.evaluation(), "dice", seed=0)
+
+
+@then("site B is first, with its mean, its interval and its gap to the rest")
+def _(story: Story) -> None:
+    assert story.table is not None
+    first, values = story.table.rows[0], [row.dice for row in story.rows if row.attributes["site"] == "B"]
+    others = [row.dice for row in story.rows if row.attributes["site"] == "A"]
+    assert (first.attribute, first.value, first.groups, first.cases) == ("site", "B", 8, 8)
+    assert first.mean == pytest.approx(math.fsum(values) / 8)
+    assert first.interval is not None
+    assert first.interval.lower < first.mean < first.interval.upper
+    assert first.rest is not None
+    assert first.rest.value == pytest.approx((math.fsum(values) - math.fsum(others)) / 8)
+    assert first.rest.upper is not None
+    assert first.rest.upper < 0
+    assert first.best == first.rest.model_copy(update={"adjusted": None})
+
+
+@then("the gap has a simulated coverage and a P value that is adjusted for all divisions")
+def _(story: Story) -> None:
+    assert story.table is not None
+    gap = story.table.rows[0].rest
+    assert gap is not None
+    assert gap.coverage is not None
+    assert 0.8 < gap.coverage <= 1
+    assert gap.p is not None
+    assert story.table.comparisons == 2  # by site and by scanner
+    assert gap.adjusted == 2 * gap.p
+    assert "simulated" in gap.basis
+
+
+@then("the interval of the gap between the scanners is that of paired differences")
+def _(story: Story) -> None:
+    held = {row.case: row.dice for row in story.rows}
+    differences = [held[f"A{number}y"] - held[f"A{number}x"] for number in range(8)]
+    mean = math.fsum(differences) / 8
+    error = math.sqrt(math.fsum((one - mean) ** 2 for one in differences) / (8 * 7))
+    gap = story.row("scanner", "Y").rest
+    assert gap is not None
+    assert gap.shared == 8
+    assert gap.lower == pytest.approx(
+        mean - 2.364624251592784 * error, abs=1e-12
+    )  # t of 95 % with 7 degrees of freedom
+
+
+@then('site B is first, without an interval and with "too few groups"')
+def _(story: Story) -> None:
+    assert story.table is not None
+    first = story.table.rows[0]
+    assert (first.attribute, first.value, first.groups, first.interval) == ("site", "B", 4, None)
+    assert "too few groups for an interval: 4, and 5 are needed" in first.note
+
+
+@then("its gap to the rest has no interval")
+def _(story: Story) -> None:
+    gap = story.row("site", "B").rest
+    assert gap is not None
+    assert (gap.lower, gap.upper, gap.p, gap.coverage) == (None,) * 4
+    assert gap.value < 0
+
+
+@then('one subgroup of the site is "not stated", with 6 groups')
+def _(story: Story) -> None:
+    assert story.row("site", "not stated").groups == 6
+    assert story.row("site", "A").groups == 8
+
+
+@when("the 3 worst cases are listed")
+def _(story: Story) -> None:
+    story.worst = worst_cases(story.evaluation(), "dice", 3)
+
+
+@then("they are of site B, the worst first")
+def _(story: Story) -> None:
+    assert [one.case for one in story.worst] == ["B3", "B2", "B1"]
+    assert {one.attributes["site"] for one in story.worst} == {"B"}
+
+
+@given(parsers.re(r"a (?P<image>volume|plane) with a thick vessel and a thin vessel"))
+def _(story: Story, image: str) -> None:
+    shape = (20, 24, 40) if image == "volume" else (24, 40)
+    mask = np.zeros(shape, np.uint8)
+    if image == "volume":
+        mask[5:12, 4:11, :] = 1
+        mask[16, 20, :] = 1
+    else:
+        mask[4:11, :] = 1
+        mask[20, :] = 1
+    story.masks["a"] = mask
+    seen = mask.copy()
+    seen[..., 18:, :] = 0
+    story.images["a"] = seen.astype(np.float32)
+
+
+@when("a predictor that misses the thin vessel is evaluated")
+def _(story: Story) -> None:
+    story.record = _evaluated(story)
+
+
+def _missed(story: Story) -> MissedPlaces:
+    assert story.record is not None
+    row = story.record.cases[0]
+    assert isinstance(row, CaseCounts)
+    assert row.errors is not None
+    return row.errors.missed
+
+
+@then("the missed voxels are those with the radius of the thin vessel")
+def _(story: Story) -> None:
+    thin, *thick = _missed(story).radius
+    assert (thin.whole, thin.wrong) == (40, 40)
+    assert thick
+    assert sum(one.wrong for one in thick) == 0
+
+
+@then("one of two components is missed as a whole")
+def _(story: Story) -> None:
+    assert sum(one.whole for one in _missed(story).components) == 2
+    assert sum(one.wrong for one in _missed(story).components) == 1
+
+
+@then("the sums of each table are those of Dice")
+def _(story: Story) -> None:
+    assert story.record is not None
+    row = story.record.cases[0]
+    assert isinstance(row, CaseCounts)
+    flat = story.masks["a"].ndim == 2
+    for name, places in _missed(story):
+        if name == "components" or (name == "depth" and flat):
+            continue
+        assert (sum(one.whole for one in places), sum(one.wrong for one in places)) == (row.overlap.reference, 40)
+    assert (_missed(story).depth == ()) == flat
+
+
+@when("a missed voxel is added to a table of places")
+def _(story: Story) -> None:
+    story.plain = json.loads(_evaluated(story).cases[0].model_dump_json())
+    story.plain["errors"]["missed"]["depth"][0][2] += 1
+
+
+@then("reading the row is refused, and the message names the table")
+def _(story: Story) -> None:
+    with pytest.raises(ValidationError, match=r"41 of .* voxels missed by depth, and 40 of"):
+        CaseCounts.model_validate(story.plain)
+
+
+@when("a criterion on Dice by site is judged by the file of the evaluation")
+def _(story: Story) -> None:
+    path = story.folder / "evaluation.json"
+    path.write_text(story.evaluation().model_dump_json(), encoding="utf-8")
+    criterion = StatisticalCriterion.model_validate(
+        {
+            "id": "SAC-01",
+            "verifies": ["REQ-024"],
+            "title": "Dice at each site",
+            "statement": "Dice at each site.",
+            "source": {"path": "x", "line": 1},
+            "measure": "dice",
+            "statistic": "mean",
+            "bound": "lower",
+            "at_least": 0.7,
+            "minimum_cases": 3,
+            "strata": ["site"],
+        }
+    )
+    story.verdict = judge_criterion(criterion, read_cases(path), seed=0, resamples=200)
+
+
+@then("it is met at site A and not at site B")
+def _(story: Story) -> None:
+    assert story.verdict is not None
+    assert [(one.stratum, one.met) for one in story.verdict.strata] == [({"site": "A"}, True), ({"site": "B"}, False)]
+
+
+@when("the evaluation is printed")
+def _(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    emit_subgroups(story.evaluation(), PLAN)
+    story.shown = capsys.readouterr().out
+
+
+@then("the table names site B before site A, with groups, intervals and gaps")
+def _(story: Story) -> None:
+    lines = story.shown.splitlines()
+    assert lines[1].split("  ")[0] == "dice by subgroup"
+    (bad,), (good,) = ([line for line in lines if line.startswith(f"site: {site} ")] for site in "BA")
+    assert lines.index(bad) < lines.index(good)
+    assert bad.split()[2] == "8"
+    assert " to " in bad
+    assert "-0." in bad
+
+
+@then("it says that intervals are not adjusted")
+def _(story: Story) -> None:
+    assert "not adjusted for the number of subgroups" in story.shown

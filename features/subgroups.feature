@@ -80,6 +80,22 @@ Feature: Figures by subgroup, and where the errors are
     When a missed voxel is added to a table of places
     Then reading the row is refused, and the message names the table
 
+  @REQ-418
+  Scenario: The agreement of two readers is in the record of a case
+    Given a table of 2 cases, one of them with the mask of a second reader who misses the thin vessel
+    When the cases are ingested
+    Then the record of that case has the digest of the second mask and the counts of Dice and clDice of both readers
+    And no second mask is in the folder of the prepared cases
+    When a model that answers the first reader's mask is evaluated on the cases
+    Then the row of that case has the counts of the readers, and that of the other case has none
+
+  @REQ-418
+  Scenario: The agreement of two readers is shown beside that of the model
+    Given 8 animals whose readers agree better than the model does with the first reader
+    When the readers are compared with the model
+    Then the gap is below 0 with an interval of paired differences, over the cases of two readers alone
+    And it is printed after the subgroups
+
   @REQ-419
   Scenario: A statistical criterion is judged in the strata of an evaluation
     Given 8 animals of site A with good masks and 8 animals of site B with bad masks

@@ -673,7 +673,7 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
     border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive attributes?+=short
-    errors?=errors
+    errors?=errors readers?=measures
 errors: missed=missed false=false; false: depth?*=counts size*=counts components*=counts border*=counts
 missed: radius*=counts depth?*=counts size*=counts components*=counts border*=counts
 sums: brier=0 nll=0 bins*=counts

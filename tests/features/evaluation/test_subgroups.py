@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from dataclasses import dataclass, field
@@ -15,18 +16,22 @@ from pydantic import ValidationError
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.sealed.measures import emit_subgroups
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError
 from minivess.ml.cases.ingestion import ingest
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
+from minivess.ml.measures.cldice import skeleton
 from minivess.ml.reading.sources import read_table
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.source import Data
 from minivess.records.evaluation.case_results import CriterionVerdict
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counts import OverlapCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.places import MissedPlaces
 from minivess.records.evaluation.subgroups.figures import Subgroup, SubgroupTable, WorstCase, subgroups, worst_cases
+from minivess.records.evaluation.subgroups.readers import reader_figure
 from minivess.records.items.items import StatisticalCriterion
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.trace.statistical_criteria import read_cases
@@ -97,6 +102,109 @@ def _(story: Story) -> None:
         "b,t,j.npy,m.npy,,,,\n",
         encoding="utf-8",
     )
+
+
+@given("a table of 2 cases, one of them with the mask of a second reader who misses the thin vessel")
+def _(story: Story) -> None:
+    first = np.zeros((24, 40), np.uint8)
+    first[4:11] = 1
+    first[20] = 1
+    second = first.copy()
+    second[18:] = 0
+    rng = np.random.default_rng(1)
+    for name, array in (("i", rng.normal(size=first.shape)), ("j", rng.normal(size=first.shape))):
+        np.save(story.folder / f"{name}.npy", array.astype(np.float32))
+    for name, mask in (("m", first), ("n", second)):
+        np.save(story.folder / f"{name}.npy", mask)
+        story.masks[name] = mask
+    (story.folder / "cases.csv").write_text(
+        "id,subject,image,label,second_label\na,s,i.npy,m.npy,n.npy\nb,t,j.npy,m.npy,\n", encoding="utf-8"
+    )
+
+
+@then("the record of that case has the digest of the second mask and the counts of Dice and clDice of both readers")
+def _(story: Story) -> None:
+    case = _cases(story)["a"]
+    written = io.BytesIO()
+    np.lib.format.write_array(written, story.masks["n"], version=(1, 0))
+    assert case["second_label"] == digest_bytes(written.getvalue())
+    lines = [int(skeleton(story.masks[name] > 0).sum()) for name in "nm"]
+    assert case["readers"] == [
+        {"value": 1, "overlap": [280, 0, 40], "skeleton": [lines[0], lines[0], lines[0], lines[1]]}
+    ]
+    assert not {"second_label", "readers"} & set(_cases(story)["b"])
+
+
+@then("no second mask is in the folder of the prepared cases")
+def _(story: Story) -> None:
+    arrays = [np.load(path) for path in (story.folder / "out").rglob("*.npy")]
+    assert len(arrays) == 4
+    assert not any(np.array_equal(one, story.masks["n"]) for one in arrays)
+
+
+@when("a model that answers the first reader's mask is evaluated on the cases")
+def _(story: Story) -> None:
+    cases = [CaseRecord.model_validate(one) for one in story.plain["cases"]]
+    images = {one.id: story.masks["m"].astype(np.float32) for one in cases}
+    analysis = analysis_plan()
+    unit = analysis.conventions.model_copy(update={"unit": "px"})
+    plan = evaluation_plan(
+        analysis.model_copy(update={"conventions": unit}),
+        digest=DIGEST,
+        request="r",
+        cases=images,
+        task=SegmentationTask(axes="yx"),
+    )
+    pairs = ((one, images[one.id]) for one in cases)
+    story.record = evaluate(pairs, lambda image, _: image[np.newaxis], lambda _: story.masks["m"], plan)[0]
+
+
+@then("the row of that case has the counts of the readers, and that of the other case has none")
+def _(story: Story) -> None:
+    assert story.record is not None
+    with_two, with_one = json.loads(story.record.model_dump_json())["cases"]
+    assert with_two["readers"]["dice"] == {"tp": 280, "fp": 0, "fn": 40}
+    assert set(with_two["readers"]) == {"dice", "cldice"}
+    assert with_two["counts"]["dice"] == {"tp": 320, "fp": 0, "fn": 0}
+    assert "readers" not in with_one
+    assert verify.fit(with_two, "case", "the case") == with_two
+    with_two["readers"]["dice"]["tp"] += 1
+    with pytest.raises(ValidationError, match="the first reader's mask has 321 voxels"):
+        CaseCounts.model_validate(with_two)
+
+
+@given("8 animals whose readers agree better than the model does with the first reader")
+def _(story: Story) -> None:
+    held = OverlapCounts(tp=105, fp=5, fn=5)
+    story.rows = animals("A", 8, wrong=20) + animals("B", 2, wrong=1)
+    story.rows[:8] = [row.model_copy(update={"readers": {"dice": held}}) for row in story.rows[:8]]
+
+
+@when("the readers are compared with the model")
+def _(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    emit_subgroups(story.evaluation(), PLAN)
+    story.shown = capsys.readouterr().out
+
+
+@then("the gap is below 0 with an interval of paired differences, over the cases of two readers alone")
+def _(story: Story) -> None:
+    found = reader_figure(story.evaluation(), "dice", seed=0)
+    assert found is not None
+    values = [row.dice for row in story.rows[:8]]
+    assert (found.cases, found.groups, found.gap.shared) == (8, 8, 8)
+    assert found.readers == pytest.approx(210 / 220)
+    assert found.model == pytest.approx(math.fsum(values) / 8)
+    assert found.gap.upper is not None
+    assert found.gap.value == pytest.approx(found.model - found.readers)
+    assert found.gap.value < found.gap.upper < 0
+    assert found.model_interval is not None
+    assert reader_figure(story.evaluation(), "cldice", seed=0) is None
+
+
+@then("it is printed after the subgroups")
+def _(story: Story) -> None:
+    assert "dice: two readers agree by 0.955, the model and the first reader by 0." in story.shown
+    assert "8 cases of 8 groups" in story.shown
 
 
 @when("the cases are ingested")

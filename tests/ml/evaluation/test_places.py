@@ -12,12 +12,14 @@ from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.cldice import skeleton
 from minivess.ml.measures.dice import overlap
 from minivess.ml.uncertainty.reliability import border_band
+from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.places import RADII, ErrorsByPlace
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 
 pytestmark = [pytest.mark.verifies("SU-158"), pytest.mark.verifies("REQ-417")]
 
+CONVENTIONS = Conventions(tolerance=1.0, unit="um")
 Mask = NDArray[np.bool_]
 
 
@@ -29,7 +31,7 @@ def masks(seed: int, shape: tuple[int, ...], share: float) -> tuple[Mask, Mask]:
 
 
 def counted(predicted: Mask, true: Mask, spacing: tuple[float, ...]) -> ErrorsByPlace:
-    return count_places(CasePair.of(predicted, true, spacing), skeleton(true), border_band(true))
+    return count_places(CasePair.of(predicted, true, spacing), CONVENTIONS, border_band(true))
 
 
 @settings(max_examples=25)

@@ -52,18 +52,28 @@ def emit_measures(record: EvaluationRecord) -> None:
         click.echo(line)
 
 
-@implements("REQ-420")
+@implements("REQ-418", "REQ-420")
 def emit_subgroups(record: EvaluationRecord, plan: AnalysisPlan) -> None:
     """Write the subgroups by the first measure that a criterion limits, those with the worst mean first."""
     from minivess.records.evaluation.subgroups.figures import tables_of
 
     tables = tables_of(record, plan)
-    shown = [one for one in tables if one.measure == tables[0].measure and one.rows]
+    shown = [one for one in tables if one.measure == tables[0].measure]
     for table in shown:
-        click.echo()
-        _emit_table(table, record)
-    if shown:
+        if table.rows:
+            click.echo()
+            _emit_table(table, record)
+        _emit_readers(table, record, plan.seed)
+    if any(one.rows for one in shown):
         click.echo(shown[0].basis)
+
+
+def _emit_readers(table: SubgroupTable, record: EvaluationRecord, seed: int) -> None:
+    from minivess.records.evaluation.subgroups.readers import reader_figure
+
+    found = reader_figure(record, table.measure, seed=seed, of_class=table.of_class)
+    if found is not None:
+        click.echo(found.words)
 
 
 def _emit_table(table: SubgroupTable, record: EvaluationRecord) -> None:

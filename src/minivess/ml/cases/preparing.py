@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.cases.manifests import write_record
-from minivess.ml.cases.prepared import CASE, IMAGE, LABEL, PreparedCase, state_of, whole, write_npy
+from minivess.ml.cases.prepared import CASE, IMAGE, LABEL, PreparedCase, npy_bytes, state_of, whole, write_npy
+from minivess.ml.cases.readers import reader_counts
 from minivess.ml.cases.recipes import MODALITY, Recipe
 from minivess.ml.reading.case import Case
 from minivess.ml.reading.geometry import orientation_of, rows_of
@@ -157,6 +159,8 @@ def _stage(recipe: Recipe, case: Case, made_from: str, folder: Path) -> CaseReco
         channels=tuple(name[:200] for name in case.channels),
         foreground_fraction=float(np.count_nonzero(case.label)) / case.label.size,
         reader_agreement=case.reader_agreement,
+        second_label=None if case.second is None else digest_bytes(npy_bytes(case.second)),
+        readers=reader_counts(case),
         identifiers=tuple(place[:200] for place in case.identifiers),
         notes=tuple(note[:200] for note in case.notes),
         doubts=case.doubts,

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from minivess.foundation.choices import choose
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_masks
@@ -34,6 +33,7 @@ from minivess.records.evaluation.counts import RecallCounts
 from minivess.records.evaluation.evaluation import EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.measures import DICE
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.evaluation.subgroups.readers import agreed_counts
 from minivess.records.evaluation.subgroups.strata import attributes_of
 from minivess.records.models.task import SegmentationTask
 from minivess.records.sinks import Progress
@@ -190,7 +190,8 @@ def _row(case: PredictedCase, number: int, plan: EvaluationPlan) -> tuple[CaseCo
         shape=true.shape,
         spacing=pair.spacing,
         attributes=attributes_of(record),
-        errors=count_places(pair, pair.skeleton_of_reference(plan.analysis.conventions.skeleton), near),
+        errors=count_places(pair, plan.analysis.conventions, near),
+        readers=agreed_counts(record, task.classes[number].value, plan.analysis.conventions),
     )
     return row, bins
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import Mask
-from minivess.ml.measures.shapes.thinning import components
+from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.places import (
     BORDER,
     INTERIOR,
@@ -35,13 +35,16 @@ _AT_ONCE = 1 << 18
 
 
 @implements("REQ-417")
-def count_places(pair: CasePair, skeleton: Mask, near: Mask) -> ErrorsByPlace:
+def count_places(pair: CasePair, conventions: Conventions, near: Mask) -> ErrorsByPlace:
     """Count the missed and the false voxels of a case by place.
 
     Args:
         pair: prediction and reference with the voxel size, which is the unit of the radius.
-        skeleton: of the reference, on the same grid.
+        conventions: name the rule of the skeleton.
         near: the border band of the reference.
+
+    Raises:
+        UsageError: there is no such rule.
     """
     predicted, true = pair.prediction, pair.reference
     missed, false = true & ~predicted, predicted & ~true
@@ -49,7 +52,7 @@ def count_places(pair: CasePair, skeleton: Mask, near: Mask) -> ErrorsByPlace:
     false_sizes, false_pieces = _by_component(predicted, false)
     return ErrorsByPlace(
         missed=MissedPlaces(
-            radius=_by_radius(pair, skeleton, missed),
+            radius=_by_radius(pair, conventions, missed),
             depth=_by_depth(true, missed),
             size=sizes,
             components=pieces,
@@ -89,7 +92,9 @@ def _by_depth(mask: Mask, wrong: Mask) -> tuple[Place, ...]:
 
 def _by_component(mask: Mask, wrong: Mask) -> tuple[tuple[Place, ...], tuple[Place, ...]]:
     """Voxels by the size of their component, and components by their size."""
-    labels, count = components(mask)
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, np.bool_))
     sizes: Counts = np.bincount(labels[mask], minlength=count + 1)[1:]
     errors: Counts = np.bincount(labels[wrong], minlength=count + 1)[1:]
     decade = np.searchsorted(_DECADES, sizes, side="right") - 1
@@ -102,14 +107,14 @@ def _by_component(mask: Mask, wrong: Mask) -> tuple[tuple[Place, ...], tuple[Pla
     return _places(voxels, parts), _places(pieces, lost)
 
 
-def _by_radius(pair: CasePair, skeleton: Mask, missed: Mask) -> tuple[Place, ...]:
+def _by_radius(pair: CasePair, conventions: Conventions, missed: Mask) -> tuple[Place, ...]:
     true = pair.reference
     if not true.any():
         return ()
     from scipy.spatial import cKDTree
 
     step = np.asarray(pair.spacing, np.float64)
-    line = np.argwhere(skeleton) * step
+    line = np.argwhere(pair.skeleton_of_reference(conventions.skeleton)) * step
     radii = np.searchsorted(np.asarray(RADII), _radii(true, line, step), side="right") - 1
     tree = cKDTree(line, balanced_tree=False, compact_nodes=False)
     voxels, wrong = np.argwhere(true), missed[true]

@@ -68,6 +68,7 @@ class Case:
         classes: what the mask's values mean.
         channels: names of the channels, where there are several that are no colours.
         reader_agreement: Dice with the second reader's mask, where there is one.
+        second: the second reader's mask, likewise.
         identifiers: places in the sources that may say who is in it, accepted by the project.
         notes: what was changed.
         doubts: what makes the sources doubtful, under rules of data validation.
@@ -86,6 +87,7 @@ class Case:
     classes: tuple[LabelClass, ...] = FOREGROUND
     channels: tuple[str, ...] = ()
     reader_agreement: float | None = None
+    second: npt.NDArray[np.uint8] | None = None
     identifiers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
@@ -232,6 +234,7 @@ def _read_case(
         classes=mask.classes,
         channels=image.channels,
         reader_agreement=dice(mask.array, masks[1].array) if len(masks) > 1 else None,
+        second=masks[1].array if len(masks) > 1 else None,
         identifiers=tuple(dict.fromkeys([*identifiers, *(at for one in files[1:] for at in one.volume.identifiers)])),
         notes=tuple(dict.fromkeys([*notes, *mask.notes, *agreed.notes])),
         doubts=tuple(dict.fromkeys((*image.doubts, *_of_masks(files[1:]), *precision(image.array, grey)))),

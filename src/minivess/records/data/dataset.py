@@ -97,6 +97,21 @@ class Doubt(Record):
     message: ShortText
 
 
+Voxels = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
+
+
+class ReaderCounts(Record):
+    """How far two readers agree on a class of a case, in counts: the second reader's mask against the first one's."""
+
+    value: Annotated[int, Field(ge=1, le=255)]
+    """The class, by its value in the mask."""
+    overlap: tuple[Voxels, Voxels, Voxels]
+    """Voxels in both masks, in the second one alone, in the first one alone."""
+    skeleton: tuple[Voxels, Voxels, Voxels, Voxels]
+    """Voxels of the skeleton of the second mask inside the first one, and of all of it; of that of the first mask inside the
+    second one, and of all of it."""
+
+
 class CaseRecord(Record):
     """One image with its mask."""
 
@@ -140,6 +155,10 @@ class CaseRecord(Record):
     """Names of the channels in their order, where there are several that are no colours; left out of the JSON otherwise."""
     reader_agreement: Annotated[float, Field(ge=0, le=1)] | None = None
     """Dice of the mask with a second reader's, where there is one."""
+    second_label: Annotated[Digest | None, Field(exclude_if=_missing)] = None
+    """Digest of the second reader's mask, as of `label`. The mask itself is not kept, and nothing learns from it."""
+    readers: Annotated[tuple[ReaderCounts, ...], Field(exclude_if=lambda counts: not counts)] = ()
+    """How far the readers agree, of each class; left out of the JSON where there is one reader, and in records of before."""
     identifiers: tuple[ShortText, ...] = ()
     """Places in the sources that may say who is in the image, and were accepted (`data.accept_identifiers`)."""
     notes: tuple[ShortText, ...] = ()

@@ -141,6 +141,11 @@ def _checked_counts(counts: dict[str, CaseNumbers]) -> Mapping[str, CaseNumbers]
     return MappingProxyType({name: counts[name] for name in sorted(counts, key=places.__getitem__)})
 
 
+def _agreed(counts: dict[str, CaseNumbers]) -> Mapping[str, CaseNumbers]:
+    """The counts of readers, read-only and in the order of the table of measures."""
+    return _checked_counts(counts) if counts else MappingProxyType({})
+
+
 def _plain(counts: Mapping[str, CaseNumbers]) -> dict[str, dict[str, int | float | None]]:
     return {name: held.model_dump() for name, held in counts.items()}
 
@@ -152,6 +157,15 @@ CountsByName = Annotated[
     PlainSerializer(_plain),
 ]
 """What was counted of a case, by the name of the counts. Several measures can follow from one of them."""
+
+ReaderAgreement = Annotated[
+    dict[str, CaseNumbers],
+    BeforeValidator(_of_their_kind),
+    AfterValidator(_agreed),
+    PlainSerializer(_plain),
+    Field(exclude_if=lambda counts: not counts),
+]
+"""What was counted of the masks of two readers, by the name of the counts; left out of the JSON where there is none."""
 
 
 class CaseCounts(Record):
@@ -189,6 +203,8 @@ class CaseCounts(Record):
     """Site, scanner, disease, age band and others of the case, from which subgroups are made."""
     errors: Annotated[ErrorsByPlace | None, Field(exclude_if=lambda held: held is None)] = None
     """Where the missed and the false voxels are; None in records of before."""
+    readers: ReaderAgreement = Field(default={}, validate_default=True)
+    """The counts of a second reader's mask against the reference, by measure; empty where there is one reader."""
 
     @property
     def overlap(self) -> OverlapCounts:
@@ -264,6 +280,12 @@ class CaseCounts(Record):
                 raise ValueError(f"{row.name} is defined for every case, so it needs a value")
         if self.errors is not None and (said := self.errors.contradiction(self.overlap)) is not None:
             raise ValueError(f"case {self.case} has {said}")
+        read = self.readers.get(DICE)
+        if isinstance(read, OverlapCounts) and (read.reference != reference or read.either > self.voxels):
+            raise ValueError(
+                f"case {self.case}: the first reader's mask has {read.reference} voxels, both have {read.either}, and the "
+                f"reference has {reference} of {self.voxels}"
+            )
         for place, (near, everywhere) in enumerate(zip(self.border_bins, self.bins, strict=True)):
             if near.voxels > everywhere.voxels or near.positives > everywhere.positives:
                 raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")

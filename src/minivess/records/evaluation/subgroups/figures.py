@@ -318,7 +318,7 @@ def place_figures(
         held: dict[str, list[float]] = {}
         for row, whole, wrong in found:
             held.setdefault(row.group, []).append(wrong / whole)
-        shares = [math.fsum(values) / len(values) for _, values in sorted(held.items())]
+        found_of = mean_of_groups(record, held, "share", seed=seed)
         made.append(
             PlaceFigure(
                 place=words_of(table, number, record.unit),
@@ -326,11 +326,33 @@ def place_figures(
                 cases=len({row.case for row, _, _ in found}),
                 whole=sum(whole for _, whole, _ in found),
                 wrong=sum(wrong for _, _, wrong in found),
-                share=math.fsum(shares) / len(shares),
-                interval=None if _few(held) else _interval(record, held, (0.0, 1.0), seed),
+                share=found_of.mean,
+                interval=found_of.interval,
             )
         )
     return tuple(made)
+
+
+class GroupMeans(NamedTuple):
+    """The means of groups, their mean, and its interval; None where there are too few groups."""
+
+    means: dict[str, float]
+    mean: float
+    interval: Interval | None
+
+
+def mean_of_groups(record: EvaluationRecord, held: dict[str, list[float]], measure: str, *, seed: int) -> GroupMeans:
+    """The mean over groups of the values of their cases, with its interval.
+
+    Args:
+        record: says level and resamples.
+        held: the values of each group; at least one group.
+        measure: of which they are values; another name is that of a share, from 0 to 1.
+        seed: of the plan.
+    """
+    means = {group: math.fsum(values) / len(values) for group, values in sorted(held.items())}
+    interval = None if _few(held) else _interval(record, held, range_of(measure), seed)
+    return GroupMeans(means, math.fsum(means.values()) / len(means), interval)
 
 
 @implements("REQ-416")

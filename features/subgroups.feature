@@ -22,6 +22,13 @@ Feature: Figures by subgroup, and where the errors are
       | study=1234567           | no number of six or more digits |
       | age=44                  | has a field of its own          |
 
+  @REQ-421
+  Scenario: Attributes are stated in a table of participants
+    Given images that are paired by name, and a participants.tsv of BIDS with age and sex of each subject
+    When the cases are ingested
+    Then the record of each case has the sex and the band of the age of its subject
+    And a table that names none of the subjects is refused
+
   @REQ-414
   Scenario: The rows of an evaluation have the attributes of their cases
     Given two volumes from the sites A and B

@@ -22,7 +22,7 @@ from minivess.ml.cases.ingestion import ingest
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
 from minivess.ml.measures.cldice import skeleton
-from minivess.ml.reading.sources import read_table
+from minivess.ml.reading.sources import case_sources, read_table
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.source import Data
 from minivess.records.evaluation.case_results import CriterionVerdict
@@ -53,6 +53,7 @@ class Story:
     record: EvaluationRecord | None = None
     verdict: CriterionVerdict | None = None
     folder: Path = Path()
+    data: dict[str, Any] = field(default_factory=dict)
     plain: dict[str, Any] = field(default_factory=dict)
     error: Exception | None = None
     shown: str = ""
@@ -65,6 +66,11 @@ class Story:
     def row(self, attribute: str, value: str) -> Subgroup:
         assert self.table is not None
         return next(one for one in self.table.rows if (one.attribute, one.value) == (attribute, value))
+
+
+def _data(story: Story) -> Data:
+    stated = story.data or {"table": "cases.csv"}
+    return Data.model_validate({"name": "d", "licence": "x", "source": "y", "root": ".", **stated})
 
 
 @pytest.fixture
@@ -102,6 +108,38 @@ def _(story: Story) -> None:
         "b,t,j.npy,m.npy,,,,\n",
         encoding="utf-8",
     )
+
+
+@given("images that are paired by name, and a participants.tsv of BIDS with age and sex of each subject")
+def _(story: Story) -> None:
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:8, 4:8] = 1
+    for number, name in enumerate(("s1", "s2")):
+        for folder, array in (
+            ("i", np.random.default_rng(number).normal(size=(16, 16)).astype(np.float32)),
+            ("l", mask),
+        ):
+            (story.folder / folder).mkdir(exist_ok=True)
+            np.save(story.folder / folder / f"{name}.npy", array)
+    (story.folder / "participants.tsv").write_text(
+        "participant_id\tage\tsex\nsub-s1\t71\tF\nsub-s2\t8\tM\n", encoding="utf-8"
+    )
+    story.data = {"pairs": {"images": "i/*.npy", "labels": "l/*.npy"}, "attributes": "participants.tsv"}
+
+
+@then("the record of each case has the sex and the band of the age of its subject")
+def _(story: Story) -> None:
+    assert {name: case["attributes"] for name, case in _cases(story).items()} == {
+        "s1": {"age": "70 to 79 years", "sex": "female"},
+        "s2": {"age": "0 to 9 years", "sex": "male"},
+    }
+
+
+@then("a table that names none of the subjects is refused")
+def _(story: Story) -> None:
+    (story.folder / "participants.tsv").write_text("participant_id\tage\nsub-z\t71\n", encoding="utf-8")
+    with pytest.raises(InputError, match="names no participant_id of the project"):
+        case_sources(_data(story), story.folder)
 
 
 @given("a table of 2 cases, one of them with the mask of a second reader who misses the thin vessel")
@@ -209,7 +247,7 @@ def _(story: Story) -> None:
 
 @when("the cases are ingested")
 def _(story: Story) -> None:
-    data = Data.model_validate({"name": "d", "licence": "x", "source": "y", "root": ".", "table": "cases.csv"})
+    data = _data(story)
     story.plain = json.loads(ingest(data, story.folder, story.folder / "out").model_dump_json())
 
 

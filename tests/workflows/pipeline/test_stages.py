@@ -63,6 +63,7 @@ def load(said: dict) -> Project:
     [
         ({"root": "raw", "table": "cases.csv"}, ["raw", "cases.csv"]),
         ({"table": "cases.csv"}, ["cases.csv"]),
+        ({"table": "cases.csv", "attributes": "people.tsv"}, ["cases.csv", "people.tsv"]),
         ({"pairs": {"images": "raw/*/i_*.png", "labels": "drawn/*.png"}}, ["raw", "drawn"]),
         ({"cases": [{"id": "a", "subject": "s", "image": "i.nii", "label": "l.nii"}]}, ["i.nii", "l.nii"]),
     ],

@@ -22,6 +22,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
+from minivess.ml.reading.attribute_table import with_attributes
 from minivess.ml.reading.file_names import Ids, stem, subject_of
 from minivess.records.data.source import CaseSource, Data, Pairs
 
@@ -74,6 +75,15 @@ def case_sources(data: Data, base: Path, *, refused: list[InputError] | None = N
         raise InputError(
             "no such folder", path=data.root, hint="data.root is relative to minivess.yaml", rule="file-missing"
         )
+    found = _listed(data, base, root, refusals)
+    if data.attributes is not None:
+        with refusals.each():
+            found = with_attributes(found, base / data.attributes, shown=data.attributes.name)
+    return found
+
+
+def _listed(data: Data, base: Path, root: Path, refusals: _Refusals) -> tuple[CaseSource, ...]:
+    """The cases as the project lists, tabulates or pairs them."""
     if data.pairs is not None:
         return _pair(data.pairs, root, data.subject_from, refusals)
     if data.table is not None:

@@ -215,6 +215,9 @@ class Data(Record):
     table: PurePosixPath | None = None
     """CSV with a line a case (see docs/guides/data.md), relative to the project file."""
     pairs: Pairs | None = None
+    attributes: Annotated[PurePosixPath | None, _UNSTATED] = None
+    """CSV or TSV with disease, sex, age, site, scanner or other attributes of cases or subjects, relative to the project file
+    (see docs/guides/subgroups.md)."""
     synthetic: Synthetic | None = None
     classes: dict[Annotated[int, Field(ge=1, le=255)], StatedClass] = Field(default={}, max_length=255)
     """What the values of the masks mean: a name, or name, colour and coded term. Declared values are kept; without a
@@ -240,6 +243,8 @@ class Data(Record):
             raise ValueError("give one of `cases`, `table`, `pairs` and `synthetic`")
         if self.synthetic is not None and (self.unit or self.subject_from):
             raise ValueError("the generator states unit and subjects: `unit` and `subject_from` are for files")
+        if self.synthetic is not None and self.attributes:
+            raise ValueError("generated cases have no attributes: `attributes` is for files")
         if self.synthetic is not None and self.classes:
             made = [one.value for one in GENERATED_CLASSES[self.synthetic.classes]]
             if sorted(self.classes) != made:

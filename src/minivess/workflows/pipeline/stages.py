@@ -69,7 +69,7 @@ def stages_of(project: Project, settings: dict[str, Any]) -> dict[str, dict[str,
 @implements("REQ-303")
 def _sources_of(data: Data) -> list[str]:
     """What DVC watches of the sources: the folder of the data or, without one, the files and folders that are named."""
-    places = [PurePosixPath(place) for place in (data.root, data.table) if place is not None]
+    places = [PurePosixPath(place) for place in (data.root, data.table, data.attributes) if place is not None]
     if data.root is None:
         places += [path for case in data.cases for path in (case.image, case.label) if not path.is_absolute()]
         globs = [] if data.pairs is None else [data.pairs.images, data.pairs.labels]

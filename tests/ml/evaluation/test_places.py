@@ -48,9 +48,10 @@ def test_every_table_divides_all_voxels(seed: int, shape: tuple[int, ...], share
     assert sum(one.whole for one in found.missed.components) == pieces
 
 
-@pytest.mark.parametrize("shape", [(12, 30, 32), (40, 44)])
-def test_the_radius_is_that_of_whole_distance_transforms(shape: tuple[int, ...]) -> None:
-    predicted, true = masks(5, shape, 0.2)
+@pytest.mark.parametrize("share", [0.1, 0.4])  # looked up in a tree, and by a distance transform
+@pytest.mark.parametrize("shape", [(12, 26, 28), (40, 44)])
+def test_the_radius_is_that_of_whole_distance_transforms(shape: tuple[int, ...], share: float) -> None:
+    predicted, true = masks(5, shape, share)
     spacing = (3.0, 0.9, 1.1)[-len(shape) :]
     line = skeleton(true)
     radii = ndimage.distance_transform_edt(true, sampling=spacing)

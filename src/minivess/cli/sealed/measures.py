@@ -86,7 +86,7 @@ def _emit_table(table: SubgroupTable, record: EvaluationRecord) -> None:
             f"{one.attribute}: {one.value}",
             one.groups,
             "–" if one.mean is None else f"{one.mean:.3f}",
-            one.note if one.interval is None else one.interval.words(),
+            "too few groups" if one.interval is None else one.interval.words(),
             "–" if one.rest is None else one.rest.words(),
             "–" if one.rest is None or one.rest.adjusted is None else f"{one.rest.adjusted:.3f}",
         )

@@ -48,9 +48,9 @@ class Gap(Record):
     """The same, adjusted by Holm (Scandinavian Journal of Statistics 6, 1979) for all gaps to the rest of one table."""
 
     def words(self, digits: int = 3) -> str:
-        """The gap with its interval for people."""
+        """The gap for people, with its interval where there is one."""
         if self.lower is None or self.upper is None:
-            return f"{self.value:+.{digits}f}, too few groups for an interval"
+            return f"{self.value:+.{digits}f}"
         return f"{self.value:+.{digits}f} ({self.lower:+.{digits}f} to {self.upper:+.{digits}f})"
 
     @property

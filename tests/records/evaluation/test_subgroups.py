@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from minivess.foundation.errors import UsageError
 from minivess.records.data.dataset import CaseRecord
-from minivess.records.evaluation.cases import CaseCounts, check_rows
+from minivess.records.evaluation.cases import CaseCounts, CaseMeasures, check_rows
 from minivess.records.evaluation.counts import OverlapCounts
 from minivess.records.evaluation.distributions import student_t, two_sided
-from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.places import (
     RADII,
     ErrorsByPlace,
@@ -22,8 +22,9 @@ from minivess.records.evaluation.places import (
     radius_bin,
     words_of,
 )
-from minivess.records.evaluation.subgroups.figures import place_figures, subgroups, tables_of, worst_cases
+from minivess.records.evaluation.subgroups.figures import place_figures, subgroups, worst_cases
 from minivess.records.evaluation.subgroups.gaps import gap_between, holm
+from minivess.records.evaluation.subgroups.sections import Sections, cells_of, first_measure, sections_of
 from minivess.records.evaluation.subgroups.strata import attributes_of, strata_of
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
@@ -111,6 +112,32 @@ def test_a_distance_is_worst_where_it_is_largest_or_undefined() -> None:
     assert second.rest.groups == (5, 6)
 
 
+@pytest.mark.verifies("REQ-415", "REQ-417")
+def test_reports_show_the_measures_that_criteria_limit() -> None:
+    criteria = tuple(Criterion(measure=name, at_least=0.5) for name in ("nsd", "failures", "cldice"))
+    plan, found = PLAN.model_copy(update={"criteria": criteria}), record(ROWS)
+    shown = sections_of(found, plan)
+    assert [one.measure for one in shown.subgroups] == ["cldice", "nsd"]
+    assert shown.subgroups[0] == subgroups(found, "cldice", seed=plan.seed)
+    assert first_measure(found, plan).subgroups == shown.subgroups[:1]
+    headings = [one.heading for one in shown.places]
+    assert headings[:2] == ["missed by radius of the vessel", "missed by depth in the volume"]
+    assert "false by distance to the border" in headings
+    assert "false by radius of the vessel" not in headings
+    assert shown.worst == worst_cases(found, "cldice", 10)
+    assert shown.readers == ()
+    lines = cells_of(shown.subgroups[0], found, digits=2)
+    assert len(lines) == len(shown.subgroups[0].rows) + 1
+    assert {len(line) for line in lines} == {6}
+
+
+@pytest.mark.verifies("REQ-415")
+def test_an_evaluation_without_counts_shows_nothing() -> None:
+    row = CaseMeasures(case="a", subject="a", values={"dice": 0.5}, baseline_dice=0.25)
+    old = record([counted_case("a")]).model_copy(update={"format": None, "cases": (row,)})
+    assert sections_of(old, PLAN) == first_measure(old, PLAN) == Sections()
+
+
 @pytest.mark.verifies("REQ-415")
 def test_a_class_has_subgroups_of_its_own() -> None:
     rows = [
@@ -119,7 +146,11 @@ def test_a_class_has_subgroups_of_its_own() -> None:
         for name, wrong in (("artery", 5 + number % 6), ("vein", 40 + number))
     ]
     found = record(rows)
-    assert [one.of_class for one in tables_of(found, PLAN)] == ["artery", "vein"]
+    shown = sections_of(found, PLAN)
+    assert [one.of_class for one in shown.subgroups] == ["artery", "vein"]
+    assert {one.of_class for one in shown.places} == {"artery", "vein"}
+    assert shown.worst[0].of_class == "vein"
+    assert cells_of(shown.subgroups[1], found)[0][0] == "dice of vein by subgroup"
     artery, vein = (subgroups(found, "dice", seed=0, of_class=name).rows for name in ("artery", "vein"))
     assert artery[0].rest is not None
     assert vein[0].rest is not None

@@ -12,7 +12,6 @@ from minivess.records.evaluation.parts import NOT_A_TEST
 
 if TYPE_CHECKING:
     from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
-    from minivess.records.evaluation.subgroups.figures import SubgroupTable
     from minivess.records.evaluation.summaries import Interval
 
 
@@ -55,43 +54,17 @@ def emit_measures(record: EvaluationRecord) -> None:
 @implements("REQ-418", "REQ-420")
 def emit_subgroups(record: EvaluationRecord, plan: AnalysisPlan) -> None:
     """Write the subgroups by the first measure that a criterion limits, those with the worst mean first."""
-    from minivess.records.evaluation.subgroups.figures import tables_of
+    from minivess.records.evaluation.subgroups.sections import cells_of, first_measure
 
-    tables = tables_of(record, plan)
-    shown = [one for one in tables if one.measure == tables[0].measure]
+    found = first_measure(record, plan)
+    shown = [one for one in found.subgroups if one.rows]
     for table in shown:
-        if table.rows:
-            click.echo()
-            _emit_table(table, record)
-        _emit_readers(table, record, plan.seed)
-    if any(one.rows for one in shown):
+        header, *rows = cells_of(table, record)
+        click.echo()
+        emit_table(header, rows[:_MOST_SUBGROUPS])
+        if len(rows) > _MOST_SUBGROUPS:
+            click.echo(f"and {len(rows) - _MOST_SUBGROUPS} more subgroups")
+    if shown:
         click.echo(shown[0].basis)
-
-
-def _emit_readers(table: SubgroupTable, record: EvaluationRecord, seed: int) -> None:
-    from minivess.records.evaluation.subgroups.readers import reader_figure
-
-    found = reader_figure(record, table.measure, seed=seed, of_class=table.of_class)
-    if found is not None:
-        click.echo(found.words)
-
-
-def _emit_table(table: SubgroupTable, record: EvaluationRecord) -> None:
-    from minivess.records.evaluation.measures import name_in
-
-    name = name_in(table.measure, record.unit)
-    heading = f"{name} by subgroup" if table.of_class is None else f"{name} of {table.of_class} by subgroup"
-    rows = [
-        (
-            f"{one.attribute}: {one.value}",
-            one.groups,
-            "–" if one.mean is None else f"{one.mean:.3f}",
-            "too few groups" if one.interval is None else one.interval.words(),
-            "–" if one.rest is None else one.rest.words(),
-            "–" if one.rest is None or one.rest.adjusted is None else f"{one.rest.adjusted:.3f}",
-        )
-        for one in table.rows[:_MOST_SUBGROUPS]
-    ]
-    emit_table((heading, "groups", "mean", f"{record.certainty} interval", "gap to the rest", "P (Holm)"), rows)
-    if len(table.rows) > _MOST_SUBGROUPS:
-        click.echo(f"and {len(table.rows) - _MOST_SUBGROUPS} more subgroups")
+    for one in found.readers:
+        click.echo(one.words)

@@ -15,9 +15,9 @@ from minivess.foundation.implements import implements
 from minivess.records.attributes import NOT_STATED
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
+from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.intervals import group_interval
-from minivess.records.evaluation.measures import DICE, measure_of, range_of
+from minivess.records.evaluation.measures import measure_of, range_of
 from minivess.records.evaluation.places import Kind, Table, words_of
 from minivess.records.evaluation.subgroups.gaps import FEWEST_GROUPS, Gap, gap_between, holm
 from minivess.records.evaluation.subgroups.strata import strata_of
@@ -169,23 +169,6 @@ def subgroups(record: EvaluationRecord, measure: str, *, seed: int, of_class: st
         comparisons=comparisons,
         rows=tuple(ordered),
         alike=alike,
-    )
-
-
-@implements("REQ-415")
-def tables_of(record: EvaluationRecord, plan: AnalysisPlan) -> tuple[SubgroupTable, ...]:
-    """The subgroups by each measure that a criterion limits, or by Dice where none does; of several classes each.
-
-    Empty for an evaluation without counts.
-    """
-    if record.format is None:
-        return ()
-    limited = {one.measure for one in plan.criteria}
-    measures = [one.name for one in record.measures if one.name in limited] or [DICE]
-    return tuple(
-        subgroups(record, measure, seed=plan.seed, of_class=of_class)
-        for measure in measures
-        for of_class in (record.classes or (None,))
     )
 
 

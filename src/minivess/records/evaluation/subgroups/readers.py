@@ -40,9 +40,10 @@ class ReaderFigure(Record):
     @property
     def words(self) -> str:
         """What it is for people."""
+        place = "" if self.of_class is None else f" of {self.of_class}"
         return (
-            f"{self.measure}: two readers agree by {self.readers:.3f}, the model and the first reader by {self.model:.3f}, "
-            f"difference {self.gap.words()}, {self.cases} cases of {self.groups} groups"
+            f"{self.measure}{place}: two readers agree by {self.readers:.3f}, the model and the first reader by "
+            f"{self.model:.3f}, difference {self.gap.words()}, {self.cases} cases of {self.groups} groups"
         )
 
 

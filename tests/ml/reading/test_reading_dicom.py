@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from minivess.foundation.errors import InputError, RefusedError
+from minivess.ml.cases.ingestion import ingest
 from minivess.ml.reading.case import read_case, read_image
 from minivess.ml.reading.geometry import orientation_of
 from minivess.ml.reading.volume import Limits
-from minivess.records.data.source import CaseSource
+from minivess.records.data.source import CaseSource, Data
 from tests.support.builders.specimens import GREY, UID, dicom_bytes, segmentation, series, slice_of
 from tests.support.lazy_modules import lazily
 
@@ -51,6 +52,45 @@ def test_a_series_is_put_in_order_and_knows_where_it_lies(tmp_path: Path) -> Non
     assert orientation_of(volume.affine) == "SPL"
     assert (volume.facts.modality, volume.facts.scanner) == ("CT", "Maker One")
     assert volume.identifiers == ()
+
+
+@pytest.mark.verifies("REQ-414")
+@pytest.mark.parametrize(
+    ("stated", "sex", "age"),
+    [
+        ({"PatientSex": "F", "PatientAge": "063Y"}, "female", "60 to 69 years"),
+        ({"PatientSex": "M", "PatientAge": "018M"}, "male", "0 to 9 years"),
+        ({"PatientSex": "O", "PatientAge": "700W"}, "other", "10 to 19 years"),
+        ({"PatientSex": "O", "PatientAge": "095Y"}, "other", "90 years and over"),
+        ({"PatientSex": "", "PatientAge": ""}, None, None),
+        ({}, None, None),
+    ],
+)
+def test_sex_and_the_band_of_the_age_are_taken_from_the_file(
+    tmp_path: Path, stated: dict[str, str], sex: str | None, age: str | None
+) -> None:
+    slices = [slice_of(2.0 * n, GREY[0], number=n + 1, **stated) for n in range(2)]
+    facts = read_image(write(tmp_path / "ct", slices)).facts
+    assert (facts.sex, facts.age) == (sex, age)
+
+
+@pytest.mark.verifies("REQ-414")
+def test_what_the_project_states_must_agree_with_the_file(tmp_path: Path) -> None:
+    mask = (np.median(STACK) < STACK).astype(np.uint8)
+    np.save(tmp_path / "m.npy", mask)
+    for name, day in (("ct", 0), ("other", 1)):
+        series_of = [
+            slice_of(2.0 * n, plane + day, number=n + 1, series=f"{UID}.{9 + day}", PatientSex="F", PatientAge="063Y")
+            for n, plane in enumerate(STACK)
+        ]
+        write(tmp_path / name, series_of)
+    case = {"id": "a", "subject": "s", "image": "ct", "label": "m.npy", "sex": "female", "attributes": {"stage": "2"}}
+    facts = {"name": "d", "licence": "x", "source": "y", "root": "."}
+    [found] = ingest(Data.model_validate({**facts, "cases": [case]}), tmp_path, tmp_path / "out").cases
+    assert found.attributes == {"age": "60 to 69 years", "sex": "female", "stage": "2"}
+    wrong = {**case, "id": "b", "subject": "t", "image": "other", "age": 50}
+    with pytest.raises(RefusedError, match="states another age than the image"):
+        ingest(Data.model_validate({**facts, "cases": [case, wrong]}), tmp_path, tmp_path / "out")
 
 
 @pytest.mark.verifies("REQ-076")

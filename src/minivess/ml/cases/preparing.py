@@ -17,8 +17,11 @@ from minivess.ml.cases.readers import reader_counts
 from minivess.ml.cases.recipes import MODALITY, Recipe
 from minivess.ml.reading.case import Case
 from minivess.ml.reading.geometry import orientation_of, rows_of
+from minivess.ml.reading.volume import Facts
+from minivess.records.attributes import together
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.findings import Found
+from minivess.records.data.source import CaseSource
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def _stage(recipe: Recipe, case: Case, made_from: str, folder: Path) -> CaseReco
         modality=recipe.modality or facts.modality or MODALITY,
         site=source.site,
         scanner=source.scanner or facts.scanner,
-        attributes=source.recorded,
+        attributes=_attributes(source, facts),
         origin=facts.origin,
         frame_of_reference=facts.frame,
         image=image,
@@ -167,3 +170,22 @@ def _stage(recipe: Recipe, case: Case, made_from: str, folder: Path) -> CaseReco
     )
     write_record(folder / CASE, PreparedCase.of(record, made_from))
     return record
+
+
+@implements("REQ-414")
+def _attributes(source: CaseSource, facts: Facts) -> dict[str, str]:
+    """What the project states of a case, with the sex and the age band of its image.
+
+    Raises:
+        InputError: they state two.
+    """
+    stated, found = source.recorded, together({}, sex=facts.sex, age=facts.age)
+    for name, value in found.items():
+        if stated.get(name, value) != value:
+            raise InputError(
+                f"the project states another {name} than the image",
+                path=source.image.as_posix(),
+                hint="correct the project, or leave it out there",
+                rule="case-list",
+            )
+    return together({**found, **stated})

@@ -69,6 +69,8 @@ class Facts:
         origin: the file or study it came from; cases of one origin show one subject.
         acquisition: which acquisition it is, as a slug.
         frame: digest of the frame of reference of its positions.
+        sex: `female`, `male` or `other`.
+        age: the band of ten years of the age, and not the age.
     """
 
     modality: str | None = None
@@ -76,6 +78,8 @@ class Facts:
     origin: str | None = None
     acquisition: str | None = None
     frame: str | None = None
+    sex: str | None = None
+    age: str | None = None
 
 
 @dataclass(frozen=True)

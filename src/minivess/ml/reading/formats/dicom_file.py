@@ -12,6 +12,7 @@ import hashlib
 import io
 import logging
 import math
+import re
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -31,6 +32,7 @@ from minivess.ml.reading.decoders.dicom_frames import CODECS, decoding
 from minivess.ml.reading.deidentification_tables import PLACEHOLDERS
 from minivess.ml.reading.formats.ome import one_line
 from minivess.ml.reading.volume import Facts, Limits, check_ratio, check_shape, fault_in_words, file_size
+from minivess.records.attributes import age_band
 from minivess.records.data.dataset import Doubt
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
@@ -45,6 +47,10 @@ _LOSSY = {
     "1.2.840.10008.1.2.4.81": "near-lossless JPEG-LS",
 }
 """Transfer syntaxes that change values (PS3.5, A.4). JPEG 2000 (.91) may or may not: there the attribute says."""
+_SEXES = {"F": "female", "M": "male", "O": "other"}
+_AGE = re.compile(r"([0-9]{3})([DWMY])")
+_IN_A_YEAR = {"D": 365.25, "W": 365.25 / 7, "M": 12.0, "Y": 1.0}
+"""Of the units of an age (PS3.5 6.2, value representation AS)."""
 
 
 def is_dicom(path: Path) -> bool:
@@ -231,8 +237,9 @@ def announced(dataset: Any, path: Path, limits: Limits) -> tuple[int, int, int, 
     return rows, columns, frames, samples
 
 
+@implements("REQ-414")
 def facts_of(dataset: Any) -> Facts:
-    """How a picture was made; study and series become short digests of their UIDs."""
+    """How a picture was made; study and series become short digests of their UIDs, and the age becomes a band."""
     words = [str(dataset.get(name, "") or "") for name in ("Manufacturer", "ManufacturerModelName")]
     maker = " ".join(word for word in words if word.strip().lower() not in PLACEHOLDERS)
     study, series, frame = (
@@ -244,7 +251,15 @@ def facts_of(dataset: Any) -> Facts:
         origin=f"study-{short_digest(study)}" if study else None,
         acquisition=f"series-{short_digest(series)}" if series else None,
         frame=short_digest(frame) if frame else None,
+        sex=_SEXES.get(str(dataset.get("PatientSex", "") or "").strip()),
+        age=_age_band(str(dataset.get("PatientAge", "") or "").strip()),
     )
+
+
+def _age_band(text: str) -> str | None:
+    """The band of an age as DICOM writes it (PS3.5 6.2, AS): `063Y`, `018M`; None where it is none."""
+    found = _AGE.fullmatch(text)
+    return None if found is None else age_band(int(found[1]) / _IN_A_YEAR[found[2]])
 
 
 def short_digest(uid: str) -> str:

@@ -189,6 +189,28 @@ def test_acquisition_classes_and_identifiers_come_from_the_cases() -> None:
     assert "made-up names" in told
 
 
+@pytest.mark.verifies("REQ-414")
+def test_subgroups_are_counted_in_independent_groups_of_each_part() -> None:
+    cases = [
+        case("a", attributes={"sex": "male"}),
+        case("b", attributes={"sex": "female"}),
+        case("b2", subject="b", attributes={"sex": "female"}),
+        case("c", attributes={"sex": "male", "disease": "stroke"}),
+        case("d", attributes={"sex": "female"}),
+        case("e"),
+    ]
+    card = build(cases, test=("d", "e"))
+    found = [(one.attribute, one.value, one.train, one.calibration, one.test) for one in card.subgroups]
+    assert found == [
+        ("disease", "not stated", 2, 0, 2),
+        ("disease", "stroke", 0, 1, 0),
+        ("sex", "female", 1, 0, 1),
+        ("sex", "male", 1, 1, 0),
+        ("sex", "not stated", 0, 0, 1),
+    ]
+    assert "subgroups" not in build(FOUR).model_dump(mode="json")
+
+
 @pytest.mark.verifies("REQ-102")
 @pytest.mark.parametrize("what", ["validation", "profile"])
 def test_records_of_other_cases_are_refused(what: str) -> None:

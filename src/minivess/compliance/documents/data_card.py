@@ -12,6 +12,7 @@ from statistics import median
 from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
+from minivess.records.attributes import NOT_STATED
 from minivess.records.data.card import (
     CardAcquisition,
     CardCase,
@@ -20,6 +21,7 @@ from minivess.records.data.card import (
     CardFinding,
     CardOpening,
     CardPart,
+    CardSubgroup,
     DataCard,
     DataCardFacts,
 )
@@ -123,6 +125,7 @@ def data_card(
         subjects=len({case.subject for case in manifest.cases}),
         groups=len(set(groups_of(manifest, split).values())),
         acquisitions=_acquisitions(manifest.cases),
+        subgroups=tuple(_subgroups(manifest, split)),
         parts=tuple(_part(part, manifest, split) for part in (Part.TRAIN, Part.CALIBRATION, Part.TEST)),
         exceptions=tuple(_exceptions(split)),
         agreement=_figure("Dice of two readers", [case.reader_agreement for case in shown]),
@@ -220,6 +223,22 @@ def _acquisitions(cases: Iterable[CaseRecord]) -> tuple[CardAcquisition, ...]:
         for group in groups.values()
     ]
     return tuple(sorted(made, key=lambda one: (-one.cases, one.modality, one.spacing, str(one.site), str(one.scanner))))
+
+
+@implements("REQ-414")
+def _subgroups(manifest: DatasetManifest, split: SplitManifest) -> Iterable[CardSubgroup]:
+    """The independent groups of each part by each attribute that a case states, in order of attribute and value."""
+    groups = groups_of(manifest, split)
+    for name in sorted({name for case in manifest.cases for name in case.attributes}):
+        held: dict[str, list[CaseRecord]] = {}
+        for case in manifest.cases:
+            held.setdefault(case.attributes.get(name, NOT_STATED), []).append(case)
+        for value, cases in sorted(held.items()):
+            counts = {
+                part.value: len({groups[case.id] for case in cases if case.id in split.part(part)})
+                for part in (Part.TRAIN, Part.CALIBRATION, Part.TEST)
+            }
+            yield CardSubgroup(attribute=name, value=value, **counts)
 
 
 def _figures(profiles: list[CaseProfile]) -> tuple[CardFigure, ...]:

@@ -105,6 +105,17 @@ class CardAcquisition(Record):
     subjects: int
 
 
+class CardSubgroup(Record):
+    """The cases with one value of an attribute, in independent groups of each part."""
+
+    attribute: Slug
+    value: ShortText
+    """`not stated`: the cases without the attribute."""
+    train: int
+    calibration: int
+    test: int
+
+
 class CardCase(Record):
     """One case. Of a test case nothing is here but what everybody may know: no digest of its plain bytes, no share of
     foreground, no agreement of readers.
@@ -186,6 +197,8 @@ class DataCard(Record):
     groups: int
     """Independent groups: cases that share subject, acquisition, origin or image, or are near duplicates, are one."""
     acquisitions: tuple[CardAcquisition, ...]
+    subgroups: Annotated[tuple[CardSubgroup, ...], Field(exclude_if=lambda rows: not rows)] = ()
+    """By disease, sex, age band and other attributes; empty where no case states one."""
     parts: tuple[CardPart, ...]
     exceptions: tuple[CardException, ...] = ()
     """Pairs of cases that the project states to be the same, or to be no copies."""

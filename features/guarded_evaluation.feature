@@ -55,7 +55,15 @@ Feature: A look at the sealed test set takes another person's approval and is co
     Then it says 1 look with 2 evaluations and names the entry that differs
     And the figures of the first evaluation count
 
-  @REQ-133 @RC-03
+  @REQ-398
+  Scenario: A look leaves a report that its entry names
+    Given Ada has evaluated once under Rosa's approval
+    Then the entry of the evaluation names the digest of the report
+    And the report has the figures of the record and names Ada, Rosa and the look
+    When Ada evaluates
+    Then the report is the same bytes as before
+
+  @REQ-133 @REQ-400 @RC-03
   Scenario: The custodian runs the evaluation and hands over only the measures
     Given criteria and plan are registered
     And Ada has asked to open the test set

@@ -18,11 +18,12 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.verification.log import verify_log
 from minivess.foundation.clock import utc_now
+from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import MinivessError, RefusedError
 from minivess.foundation.user_profile import Profile
 from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
 from minivess.records.evaluation.evaluation import EvaluationRecord, Looks
-from minivess.records.log.entry import Outcome
+from minivess.records.log.entry import Entry, Outcome
 from minivess.records.log.payloads.identities import IdentityRefused
 from minivess.records.people.roles import IdentityKind, Role
 from minivess.workflows.people import accounts
@@ -34,6 +35,7 @@ from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support import projects
 from tests.support.builders import audit_logs
+from tests.support.html_pages import Page
 from tests.support.lazy_modules import lazily
 
 with lazily("minivess.workflows.sealed.final_evaluation"):
@@ -478,6 +480,64 @@ def _(story: Story) -> None:
     assert not list(workspace.test_set.glob("*.grant"))
     assert not (workspace.evaluation / "figures" / "overlay.png").exists()
     assert (workspace.evaluation / "figures" / "measures.svg").exists()
+    report = Page(workspace.evaluation / "report.html")
+    assert "There are no pictures of cases: the custodian gives out measures alone." in report.text
+    assert not [attributes for tag, attributes in report.elements if tag in {"img", "image"}]
+
+
+@then("the entry of the evaluation names the digest of the report")
+def _(story: Story) -> None:
+    outputs = {one.name: one.digest for one in _evaluated(story).body.outputs}
+    assert outputs["evaluation/report.html"] == digest_file(story.project.workspace.evaluation / "report.html")
+
+
+@then("the report has the figures of the record and names Ada, Rosa and the look")
+def _(story: Story) -> None:
+    report, (record,) = Page(story.project.workspace.evaluation / "report.html"), story.records
+    stated = {
+        attributes["data-figure"]: following.get("data-value")
+        for (_, attributes), following in zip(report.elements, _figures(report), strict=True)
+        if "data-figure" in attributes
+    }
+    for name, interval in record.aggregates.items():
+        assert float(stated[name] or "nan") == interval.mean
+    tenures = story.services.log.standing.register.tenures.values()
+    names = {one.identity.id: one.identity.name for one in tenures}
+    assert f"{names['ada']}, for “a scenario”" in report.text
+    assert names["rosa"] in report.text
+    assert "1 of 3 that the seal allows" in report.text
+    assert sum(tag == "img" for tag, _ in report.elements) > len(record.tested)
+    assert "Not the test set" not in report.source
+
+
+@then("the report is the same bytes as before")
+def _(story: Story) -> None:
+    outputs = [
+        {one.name: one.digest for one in entry.body.outputs}["evaluation/report.html"]
+        for entry in story.services.log.entries()
+        if entry.body.action == "evaluation" and entry.body.outcome is Outcome.COMPLETED
+    ]
+    assert len(outputs) == 2
+    assert len(set(outputs)) == 1
+
+
+def _evaluated(story: Story) -> Entry:
+    """The newest entry of a completed evaluation."""
+    return [
+        entry
+        for entry in story.services.log.entries()
+        if entry.body.action == "evaluation" and entry.body.outcome is Outcome.COMPLETED
+    ][-1]
+
+
+def _figures(report: Page) -> list[dict[str, str | None]]:
+    """For each element of a page the next one that has a value."""
+    found: list[dict[str, str | None]] = []
+    following: dict[str, str | None] = {}
+    for _, attributes in reversed(report.elements):
+        following = attributes if "data-value" in attributes else following
+        found.append(following)
+    return found[::-1]
 
 
 @then("Ada cannot evaluate under this approval")

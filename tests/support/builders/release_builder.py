@@ -756,7 +756,14 @@ def _look(
             Artifact(name="data/sealed", digest=asked.data),
             *log.rest("test-set.request", "test-set.approve"),
         ),
-        outputs=_put(workspace, {"evaluation/evaluation.json": evaluation, "evaluation/figures/measures.svg": figure}),
+        outputs=_put(
+            workspace,
+            {
+                "evaluation/evaluation.json": evaluation,
+                "evaluation/figures/measures.svg": figure,
+                "evaluation/report.html": b"<p>not in a pack: it has pictures of test cases</p>",
+            },
+        ),
         context=Context(model=model.digest),
     )
     return evaluation

@@ -19,6 +19,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import threshold_masks
 from minivess.ml.evaluation.counting import PredictedCase, counted
+from minivess.ml.evaluation.drawings import Album, CaseDrawing
 from minivess.ml.evaluation.places import count_places
 from minivess.ml.inference.answers import class_indices, class_probabilities, mask_of
 from minivess.ml.measures.case_pairs import CasePair
@@ -61,6 +62,12 @@ class CaseArrays:
     """0 for background, else the number of the class, from 1; on the grid of the image."""
     prediction: NDArray[np.uint8]
     """The same of the prediction."""
+    orientation: str | None = None
+    """Where each array axis points, for example `SPL`; None: unknown."""
+
+
+Draw = Callable[[CaseArrays], CaseDrawing]
+"""Draws a case while its arrays are there."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,8 @@ class Pictures:
     best: CaseArrays
     worst: CaseArrays
     reliability: dict[str, ClassReliability]
+    album: Album = field(default_factory=Album)
+    """Pictures of each case; empty where none were drawn."""
 
 
 @implements("REQ-024", "REQ-025", "REQ-338")
@@ -89,6 +98,7 @@ def evaluate(
     plan: EvaluationPlan,
     *,
     processes: int | None = None,
+    draw: Draw | None = None,
     progress: Progress | None = None,
 ) -> tuple[EvaluationRecord, Pictures]:
     """Measure a predictor against references, case by case; only the best and the worst case stay in memory.
@@ -101,6 +111,7 @@ def evaluate(
             complete.
         plan: the analysis plan with its measures and conventions, and what this evaluation is about.
         processes: that count; the record is the same whatever their number. None: `counting.counted` chooses.
+        draw: makes the pictures of a case for a report; None: no pictures are made.
         progress: called after each case.
 
     Returns:
@@ -118,6 +129,7 @@ def evaluate(
     best: CaseArrays | None = None
     worst: CaseArrays | None = None
     reliability = {one.name: ClassReliability() for one in task.classes}
+    album = Album(plan.analysis.seed)
     predicted = _predicted_cases(cases, predict, labels, plan)
     with closing(counted(predicted, count_case, plan, processes)) as found:
         for case, of_case in found:
@@ -129,8 +141,18 @@ def evaluate(
             dice = math.fsum(row.dice for row in of_case) / len(of_case)
             classes, spacing = record.classes, record.spacing
             arrays = CaseArrays(
-                record.id, spacing, record.unit, classes, dice, case.image, case.reference, case.prediction
+                record.id,
+                spacing,
+                record.unit,
+                classes,
+                dice,
+                case.image,
+                case.reference,
+                case.prediction,
+                record.orientation,
             )
+            if draw is not None:
+                album.add(draw(arrays))
             if best is None or (-dice, record.id) < (-best.dice, best.case):
                 best = arrays
             if worst is None or (dice, record.id) < (worst.dice, worst.case):
@@ -139,7 +161,7 @@ def evaluate(
                 progress("evaluating", seen, 0)
     if best is None or worst is None:
         raise UsageError("there are no cases to evaluate")
-    return record_of(rows, plan), Pictures(best, worst, reliability)
+    return record_of(rows, plan), Pictures(best, worst, reliability, album)
 
 
 def _predicted_cases(

@@ -201,6 +201,14 @@ MASKS = {
 }
 """How the mask is made of the probabilities of one class, or of several."""
 
+PUBLISHED_BEFORE = "measures of every case; pictures of the best and the worst case with their masks"
+"""What plans of before say of what becomes known of the test set."""
+PUBLISHED = (
+    "measures of every case; a small picture of every case with its masks, and large ones of the best, the median, the worst "
+    "and two random cases; none in a custodian run"
+)
+"""What becomes known of the test set."""
+
 
 class AnalysisPlan(Record):
     """How the test set will be judged. Made from the project file, and in the log before anybody asks to open it."""
@@ -213,7 +221,7 @@ class AnalysisPlan(Record):
     confidence: float = CONFIDENCE
     reuse: ShortText = REUSE
     baseline: ShortText = "the best single intensity threshold, tuned on the calibration part"
-    published: ShortText = "measures of every case; pictures of the best and the worst case with their masks"
+    published: ShortText = PUBLISHED_BEFORE
     seed: int
     looks: Looks
     criteria: tuple[Criterion, ...]

@@ -18,6 +18,8 @@ from minivess.foundation.processes.private_memory import keep_memory_private
 from minivess.ml.evaluation.baseline import tune_thresholds
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.figures import write_figures
+from minivess.ml.evaluation.report.case_panels import draw_case
+from minivess.ml.evaluation.report.page import write_report
 from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
 from minivess.ml.sealed.sealed_files import verify_sealed
@@ -34,17 +36,21 @@ from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.sealed.analysis_plan import facts_of
 from minivess.workflows.sealed.key_release import custodian_keys, released_keys
 from minivess.workflows.sealed.look_references import rest_on_look
+from minivess.workflows.sealed.report_facts import pictures_withheld, report_facts
 from minivess.workflows.sealed.requests import approve
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
 
+REPORT = "evaluation/report.html"
+"""The report, as the entry of the evaluation names it. It has pictures of test cases, so a pack does not contain it."""
+
 _log = logging.getLogger(__name__)
 
 
 @implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "REQ-092", "REQ-093", "REQ-094", "REQ-095", "REQ-133")
-@implements("REQ-180", "RC-03")
+@implements("REQ-180", "REQ-398", "REQ-400", "RC-03")
 @follows("evaluate")
 def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord:
     """Evaluate the exported model on the sealed test set, under the approval of `request_id`.
@@ -108,6 +114,7 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
                 looks=None if held.terms is None else held.terms.looks,
                 groups=groups,
             ),
+            draw=None if pictures_withheld(plan, custodian=custodian) else draw_case,
             progress=services.progress,
         )
         result = Evaluated(
@@ -128,6 +135,9 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             pictures = write_figures(made, details, workspace.evaluation / "figures", cases=not custodian)
             for path in pictures:
                 record.output(f"evaluation/figures/{path.name}", path)
+            opened = next(one for one in history.looks() if one.opening.request == asked.id)
+            told = report_facts(services, held, opened, made, plan)
+            record.output(REPORT, write_report(made, details.album, told, workspace.evaluation / "report.html"))
             record.output(EVALUATION, workspace.evaluation / "evaluation.json")
         else:
             _log.warning(

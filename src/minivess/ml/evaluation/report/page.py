@@ -1,0 +1,151 @@
+"""The report of an evaluation as one page that needs nothing else: it is read in a browser, printed, or sent.
+
+The page is a function of the record, the pictures and the facts. What the record does not have is named in a sentence.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from minivess.foundation.files import write_text_atomic
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import templates_folder
+from minivess.ml.evaluation.drawings import Album, Picture
+from minivess.ml.evaluation.report import charts, outlines
+from minivess.ml.evaluation.report.facts import ReportFacts
+from minivess.ml.evaluation.report.limits import not_covered
+from minivess.ml.evaluation.report.summary import summary_of, verdict_of
+from minivess.ml.evaluation.report.tables import MOST_THUMBNAILS, case_lines, measure_rows, shown_cases
+from minivess.ml.quality.pages.validation_page import page_environment
+from minivess.ml.uncertainty.reliability import BAND_VOXELS
+from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
+from minivess.records.evaluation.measures import heading_of, measures_of
+from minivess.records.lengths import LengthUnit
+
+PARTS = {
+    "test": "Sealed test set",
+    "validation": "Validation part",
+    "calibration": "Calibration part",
+}
+_STATISTICS = {"mean": "mean", "lower": "lower limit of the interval", "upper": "upper limit of the interval"}
+NOT_A_TEST = "Not the test set: these figures meet no acceptance criterion and no release gate."
+"""The mark of every page, on the screen and in print, about another part than the sealed test part."""
+
+
+@implements("REQ-398", "REQ-401", "RC-159")
+def mark_of(facts: ReportFacts) -> str:
+    """What each page of the report is marked with; empty for the sealed test part."""
+    return "" if facts.part == "test" else f"{PARTS[facts.part]}. {NOT_A_TEST}"
+
+
+@implements("REQ-398", "REQ-399", "REQ-403")
+def report_page(record: EvaluationRecord, pictures: Album | None, facts: ReportFacts) -> str:
+    """The report as HTML.
+
+    Args:
+        record: the evaluation.
+        pictures: pictures of its cases; None, or an empty album: the report has none, and says why.
+        facts: what else the report states.
+
+    Raises:
+        UsageError: a registered criterion has no limit.
+    """
+    album = Album() if pictures is None else pictures
+    environment = _environment()
+    script = environment.get_template("sort.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    lines = case_lines(record, album)
+    classes = [
+        {
+            "name": of_class,
+            "title": facts.task.classes[0].name if of_class is None else of_class,
+            "figures": figures,
+            "rows": measure_rows(record, of_class, facts),
+            "missing": [one for one in record.measures if one.name not in figures.aggregates],
+            "reliability": [
+                (title, error, charts.reliability_of(record, of_class, border=border))
+                for title, error, border in (
+                    (f"All {_voxels(facts)}", figures.ece, False),
+                    (f"Within {BAND_VOXELS} {_voxels(facts)} of the reference's border", figures.band_ece, True),
+                )
+            ],
+            "precision_recall": charts.precision_recall_of(record, of_class),
+        }
+        for of_class, figures in record.by_class.items()
+    ]
+    return environment.get_template("report.html.j2").render(
+        record=record,
+        facts=facts,
+        mark=mark_of(facts),
+        part=PARTS[facts.part],
+        script=script,
+        script_digest=digest,
+        verdict=verdict_of(record, facts),
+        answers=summary_of(record, facts),
+        classes=classes,
+        several=bool(record.classes),
+        measures=record.measures,
+        unplanned=measures_of(set(facts.plan.measures) - {one.name for one in record.measures}),
+        lines=lines,
+        most=MOST_THUMBNAILS,
+        shown=shown_cases(record, album, facts.plan.seed),
+        thumbnails=any(line.thumbnail is not None for line in lines),
+        failures=[line for line in lines if line.notes],
+        forests=charts.forests_of(record, facts.subgroups),
+        not_covered=not_covered(record, facts),
+        colours=outlines,
+        charts=charts,
+        voxels=_voxels(facts),
+        data_uri=data_uri,
+    )
+
+
+@implements("REQ-398")
+def write_report(record: EvaluationRecord, pictures: Album | None, facts: ReportFacts, path: Path) -> Path:
+    """Write the report whole or not at all; returns where it is.
+
+    Raises:
+        UsageError: see `report_page`.
+        CouldNotCheckError: the file cannot be written.
+    """
+    write_text_atomic(path, report_page(record, pictures, facts))
+    return path
+
+
+def criterion_named(criterion: Criterion, unit: LengthUnit) -> str:
+    """What a criterion limits, for people: `Dice of artery, lower limit of the interval`."""
+    place = "" if criterion.of_class is None else f" of {criterion.of_class}"
+    return f"{heading_of(criterion.measure, unit)}{place}, {_STATISTICS[criterion.statistic]}"
+
+
+def data_uri(picture: Picture) -> str:
+    """A picture as an address that holds it."""
+    return f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode('ascii')}"
+
+
+def _voxels(facts: ReportFacts) -> str:
+    return "voxels" if facts.task.axes == "zyx" else "pixels"
+
+
+@cache
+def _environment() -> Environment:
+    """What renders reports: `templates/evaluation`, with the style of the documents and the filters of the pages about data."""
+    folder = templates_folder()
+    environment = Environment(
+        loader=FileSystemLoader([folder / "evaluation", folder / "documents"], encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    filters: dict[str, Callable[..., Any]] = page_environment().filters
+    environment.filters.update({name: filters[name] for name in ("plural", "moment", "figure")}, named=criterion_named)
+    return environment

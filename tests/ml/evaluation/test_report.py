@@ -1,0 +1,385 @@
+"""The report of an evaluation: its figures are those of the record, and nothing in it comes from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from minivess.ml.evaluation.report import counted
+from minivess.ml.evaluation.report.charts import SQUARE, forests_of, precision_recall_of, reliability_of, strip_of
+from minivess.ml.evaluation.report.facts import Fact, ReaderAgreement, ReportFacts, SubgroupFigure, TestSetAccess
+from minivess.ml.evaluation.report.summary import summary_of, verdict_of
+from minivess.records.data.dataset import LabelClass
+from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
+from minivess.records.evaluation.evaluation import Conventions, Criterion, EvaluationRecord
+from minivess.records.evaluation.measures import MEASURES
+from minivess.records.evaluation.recomputation import record_of
+from minivess.records.models.task import SegmentationTask
+from tests.support.builders.counted_cases import counted_case, counted_evaluation
+from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
+from tests.support.builders.report_facts import album_of, case_arrays, report_facts
+from tests.support.html_pages import Page
+from tests.support.lazy_modules import lazily
+
+with lazily("minivess.ml.evaluation.report.page", "minivess.ml.evaluation.report.tables"):
+    from minivess.ml.evaluation.report import page, tables
+
+pytestmark = [pytest.mark.verifies("REQ-398"), pytest.mark.verifies("SU-152")]
+
+DIGEST = f"sha256:{'6' * 64}"
+HOSTILE = "<script>alert(1)</script>\"'></style><img src=https://example.org/x>{{ 7 * 7 }}"
+TWO = SegmentationTask(classes=(LabelClass(value=1, name="artery"), LabelClass(value=2, name=HOSTILE[:200])))
+BY_GROUP = analysis_plan(statistics="mean of groups")
+
+
+def record(*cases: CaseCounts, plan: object = BY_GROUP) -> EvaluationRecord:
+    return counted_evaluation(cases, plan, model=DIGEST, data=DIGEST, request="r-1", look=1, looks=3)
+
+
+def eight() -> list[CaseCounts]:
+    return [
+        counted_case(
+            f"c{number}",
+            overlap=(90 - 5 * number, 10 + number, 20 + number),
+            conformal=(100 - 4 * number, 10),
+            group=f"g{number // 2}",
+        )
+        for number in range(8)
+    ]
+
+
+def written(made: EvaluationRecord, facts: ReportFacts, folder: Path, pictures: object = None) -> Page:
+    return Page(page.write_report(made, pictures, facts, folder / "report.html"))
+
+
+def shown_of(found: Page, name: str, of_class: str = "") -> dict[str, str | None]:
+    """The attributes of the figure of a measure, from its place in the page on."""
+    places = [
+        place
+        for place, (tag, attributes) in enumerate(found.elements)
+        if attributes.get("data-figure") == name and attributes.get("data-class") == of_class
+    ]
+    (start,) = places
+    held: dict[str, str | None] = {}
+    for _, attributes in found.elements[start + 1 :]:
+        if "data-figure" in attributes:
+            break
+        held |= {key: value for key, value in attributes.items() if key.startswith("data-") and key not in held}
+    return held
+
+
+@pytest.mark.verifies("REQ-399")
+def test_every_figure_is_that_of_the_record(tmp_path: Path) -> None:
+    made = record(*eight())
+    found = written(made, report_facts(BY_GROUP), tmp_path)
+    named = {**made.aggregates, "baseline": made.baseline, "conformal_recall": made.conformal_recall}
+    assert set(named) == {attributes["data-figure"] for _, attributes in found.elements if "data-figure" in attributes}
+    for name, interval in named.items():
+        assert interval is not None
+        held = shown_of(found, name)
+        assert float(held["data-value"] or "nan") == interval.mean
+        assert (held["data-lower"], held["data-upper"]) == (repr(interval.lower), repr(interval.upper))
+        assert f"{interval.mean:.{1 if name == 'hd95' else 3}f}" in found.text
+        assert interval.basis in found.text
+    cells = re.findall(
+        r'<th scope="row">(c\d)</th><td>(g\d)</td>((?:<td class="figure" data-value="[^"]*">[^<]*</td>)+)', found.source
+    )
+    assert [name for name, _, _ in cells] == list(counted.mean_dice(made))
+    rows = {row.case: row for row in made.cases}
+    for name, group, figures in cells:
+        values = [float(value) for value in re.findall(r'data-value="([^"]*)"', figures)]
+        assert group == rows[name].group
+        assert values == [*rows[name].values.values(), rows[name].baseline_dice]
+
+
+@pytest.mark.verifies("REQ-399")
+def test_shares_have_the_intervals_that_the_record_would_give_them() -> None:
+    for plan in (BY_GROUP, analysis_plan()):
+        made = record(*eight(), plan=plan)
+        rows = counted.counted_rows(made.cases)
+        assert counted.interval_of(made, rows, lambda row: row.dice, plan.seed) == made.aggregates["dice"]
+    empty = counted_case("e", overlap=(0, 0, 0))
+    assert counted.found_share(empty) is None
+    assert counted.right_share(empty) is None
+    assert counted.interval_of(record(empty), [empty], counted.found_share, 0) is None
+
+
+@pytest.mark.verifies("REQ-399")
+@pytest.mark.parametrize("plan", [BY_GROUP, analysis_plan()])
+def test_the_gaps_of_a_reliability_diagram_add_up_to_the_calibration_error(plan: object) -> None:
+    cases = [*eight(), counted_case("large", overlap=(900, 10, 300), voxels=9000, group="g0", conformal=(1200, 0))]
+    made = record(*cases, plan=plan)
+    for border, error in ((False, made.ece), (True, made.band_ece)):
+        points = counted.bin_points(made, cases, border=border)
+        assert math.isclose(math.fsum(one.share for one in points), 1)
+        assert math.isclose(math.fsum(one.share * abs(one.confidence - one.frequency) for one in points), error)
+
+
+@pytest.mark.verifies("REQ-399")
+def test_precision_and_recall_weigh_each_group_the_same() -> None:
+    small = counted_case("a", overlap=(50, 0, 50), voxels=1000)
+    large = counted_case("b", overlap=(5000, 5000, 0), voxels=100_000)
+    found = counted.precision_recall(record(small, large), [small, large])
+    assert found[-1].threshold is None
+    # a share of 0.05 and 0.05 right, of 0.05 and 0.10 marked, of 0.10 and 0.05 in the reference
+    assert found[-1].precision == pytest.approx(0.1 / 0.15)
+    assert found[-1].recall == pytest.approx(0.1 / 0.15)
+    pooled = counted.precision_recall(record(small, large, plan=analysis_plan()), [small, large])
+    assert pooled[-1].precision == pytest.approx(5050 / 10_050)
+    assert pooled[-1].recall == pytest.approx(5050 / 5100)
+    # predicted voxels have .9, missed ones .2: above both thresholds everything of the reference is found
+    by_threshold = {round(one.threshold * 15): one for one in found if one.threshold is not None}
+    assert by_threshold[13].recall == pytest.approx(found[-1].recall)
+    assert by_threshold[3].recall == 1
+    assert 14 not in by_threshold
+    nothing = counted_case("n", overlap=(0, 5, 0))
+    assert counted.precision_recall(record(nothing), [nothing]) == []
+
+
+@pytest.mark.verifies("REQ-399")
+def test_charts_are_drawn_where_the_figures_are() -> None:
+    made = record(*eight())
+    strip = strip_of(made, None, MEASURES["dice"], [Criterion(measure="dice", at_least=0.5)])
+    low, high = float(strip.low), float(strip.high)
+    assert strip.mean == pytest.approx(600 * (made.aggregates["dice"].mean - low) / (high - low), abs=2)
+    assert len(strip.dots) == 8
+    assert strip.limits[0].x == pytest.approx(600 * (0.5 - low) / (high - low), abs=2)
+    diagram = reliability_of(made, None, border=False)
+    assert diagram is not None
+    for point, value in zip(diagram.points, counted.bin_points(made, list(made.cases), border=False), strict=True):
+        assert point.x == pytest.approx(SQUARE * value.confidence, abs=0.1)
+        assert point.y == pytest.approx(SQUARE * (1 - value.frequency), abs=0.1)
+    curve = precision_recall_of(made, None)
+    assert curve is not None
+    assert curve.mark is not None
+    figures = [
+        SubgroupFigure(attribute="site", stratum=name, groups=2, cases=2, mean=mean)
+        for name, mean in (("A", 0.2), ("B", 0.9), ("C", None))
+    ]
+    (forest,) = forests_of(made, figures)
+    assert [row.mean is None for row in forest.rows] == [False, False, True]
+    assert forest.rows[0].mean < forest.whole < forest.rows[1].mean
+    assert float(forest.high) <= 1
+
+
+@pytest.mark.verifies("REQ-403")
+def test_hostile_words_are_words(tmp_path: Path) -> None:
+    rows = [
+        counted_case(f"c{number}", overlap=(90, 10, 20), of_class=one.name, group="g", subject="s")
+        for number in range(2)
+        for one in TWO.classes
+    ]
+    plan = analysis_plan(
+        Criterion(measure="dice", of_class=TWO.classes[1].name, at_least=0.5), statistics="mean of groups"
+    )
+    made = record_of(
+        rows,
+        evaluation_plan(plan, digest=DIGEST, request="r", cases=["c0", "c1"], task=TWO).model_copy(
+            update={"groups": {"c0": "g", "c1": "g"}}
+        ),
+    )
+    figure = SubgroupFigure(attribute=HOSTILE, stratum=HOSTILE, groups=1, cases=1, mean=0.5, note=HOSTILE)
+    facts = report_facts(
+        plan.model_copy(update={"notes": HOSTILE}),
+        device=HOSTILE,
+        intended_use=HOSTILE,
+        data=HOSTILE,
+        task=TWO,
+        part_note=HOSTILE,
+        model=(Fact(term=HOSTILE, value=HOSTILE),),
+        software=(Fact(term=HOSTILE, value=HOSTILE),),
+        sections=(Fact(term=HOSTILE, value=HOSTILE),),
+        not_covered=(HOSTILE,),
+        subgroups=(figure,),
+        access=TestSetAccess(
+            used=1, requester=HOSTILE, approver=HOSTILE, purpose=HOSTILE, mode=HOSTILE, opened=report_facts().time
+        ),
+    )
+    pictures = album_of(case_arrays(f"c{number}", classes=TWO.classes, seed=number) for number in range(2))
+    found = written(made, facts, tmp_path, pictures)
+    scripts = re.findall(r"<script>(.*?)</script>", found.source, re.DOTALL)
+    assert len(scripts) == 1
+    assert found.text.count(HOSTILE) >= 12
+    assert "{{ 7 * 7 }}" in found.text
+    assert not [link for link in found.links if "example.org" in link]
+    assert {tag for tag, _ in found.elements if tag in {"img", "script", "style"}} <= {"img", "script", "style"}
+    assert sum(tag == "style" for tag, _ in found.elements) == 1
+
+
+@pytest.mark.verifies("REQ-403")
+def test_the_page_needs_nothing_else_and_runs_no_other_script(tmp_path: Path) -> None:
+    pictures = album_of(case_arrays(f"c{number}", number / 8, seed=number) for number in range(8))
+    found = written(record(*eight()), report_facts(BY_GROUP), tmp_path, pictures)
+    assert found.links
+    for link in found.links:
+        assert link.startswith(("#", "data:image/png;base64,", "data:image/webp;base64,")), link
+    assert {link[1:] for link in found.links if link.startswith("#")} <= found.ids
+    assert "http" not in re.sub(r"data:image/[^\"]*", "", found.source).replace("http-equiv", "")
+    assert "url(" not in found.source
+    assert "@import" not in found.source
+    (script,) = re.findall(r"<script>(.*?)</script>", found.source, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    assert f"script-src 'sha256-{digest}'" in found.policy
+    assert "default-src 'none'" in found.policy
+    assert not [name for _, attributes in found.elements for name in attributes if name.startswith("on")]
+
+
+@pytest.mark.verifies("REQ-403")
+def test_sixty_cases_are_less_than_five_megabytes(tmp_path: Path) -> None:
+    cases = [counted_case(f"c{number}", overlap=(90 - number, 10, 20)) for number in range(60)]
+    made = record(*cases)
+    pictures = album_of(
+        case_arrays(row.case, row.dice, shape=(24, 320, 320) if number % 12 == 0 else (4, 64, 64), seed=number)
+        for number, row in enumerate(made.cases)
+    )
+    path = page.write_report(made, pictures, report_facts(BY_GROUP), tmp_path / "report.html")
+    assert 100_000 < path.stat().st_size < 5_000_000
+    assert path.read_bytes() == page.report_page(made, pictures, report_facts(BY_GROUP)).encode("utf-8")
+
+
+@pytest.mark.verifies("REQ-399")
+def test_what_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
+    bare = written(
+        record(*eight()), report_facts(BY_GROUP, pictures_withheld="the custodian gives out measures alone"), tmp_path
+    )
+    assert bare.text.count("There are no pictures of cases: the custodian gives out measures alone.") == 2
+    for sentence in (
+        "The record has no figures of subgroups.",
+        "No acceptance criteria were registered.",
+        "Who requested and approved the look is in the audit log.",
+        "The plan does not state from which Dice a case has failed.",
+        "Differences between sites, scanners, sexes, ages or diseases were not examined.",
+    ):
+        assert sentence in bare.text, sentence
+    assert not [attributes for tag, attributes in bare.elements if tag == "img"]
+    old = EvaluationRecord(
+        model=DIGEST,
+        data=DIGEST,
+        request="r",
+        threshold=0.5,
+        conventions=Conventions(tolerance_um=2.0),
+        cases=(CaseMeasures(case="a", subject="a", values={"dice": 0.5, "hd95_um": None}, baseline_dice=0.25),),
+        aggregates={"dice": {"mean": 0.5, "lower": None, "upper": None, "n": 1}},
+        baseline={"mean": 0.25, "lower": None, "upper": None, "n": 1},
+        ece=0.1,
+        band_ece=0.2,
+        best="a",
+        worst="a",
+    )
+    found = written(old, report_facts(), tmp_path)
+    assert "All voxels: the record has no counts for a diagram. Expected calibration error 0.100." in found.text
+    assert "the record has no counts for a curve" in found.text
+    assert "95th percentile Hausdorff distance is undefined for every case." in found.text
+    sections = re.findall(r"<section id=\"([a-z-]+)\">\s*<h2>[^<]+</h2>(.*?)</section>", found.source, re.DOTALL)
+    assert len(sections) == 11
+    for name, content in sections:
+        assert re.sub(r"<[^>]+>|\s", "", content), name
+
+
+@pytest.mark.verifies("REQ-401", "RC-159")
+@pytest.mark.parametrize("part", ["validation", "calibration"])
+def test_another_part_is_marked_on_each_page_and_not_judged(tmp_path: Path, part: str) -> None:
+    plan = analysis_plan(Criterion(measure="dice", at_least=0.01), statistics="mean of groups")
+    made = record(*eight(), plan=plan)
+    found = written(
+        made, report_facts(plan, part=part, part_note="The members did not learn from these cases."), tmp_path
+    )
+    mark = (
+        f"{part.capitalize()} part. Not the test set: these figures meet no acceptance criterion and no release gate."
+    )
+    assert found.source.count(mark) == 2  # on the screen, and in the margin of every printed page
+    assert re.search(rf'@page {{[^@]*@bottom-right[^@]*@top-center {{ content: "{re.escape(mark)}"', found.source)
+    assert "The sealed test set was not opened for this evaluation." in found.text
+    assert "met" not in {text.strip() for text in re.findall(r">([^<]+)<", found.source)}
+    assert verdict_of(made, report_facts(plan, part=part)).judged == ()
+    test = written(made, report_facts(plan), tmp_path)
+    assert "Not the test set" not in test.source
+    assert "Acceptance criteria met" in test.text
+
+
+@pytest.mark.verifies("REQ-402")
+def test_the_verdict_and_the_summary_follow_from_the_record() -> None:
+    plan = analysis_plan(
+        Criterion(measure="dice", at_least=0.5),
+        Criterion(measure="cldice", statistic="lower", at_least=0.999),
+        statistics="mean of groups",
+    )
+    plan = plan.model_copy(update={"conventions": plan.conventions.model_copy(update={"failure_dice": 0.7})})
+    made = record(*eight(), plan=plan)
+    facts = report_facts(plan, task=SegmentationTask(classes=(LabelClass(value=1, name="vessel"),)))
+    verdict = verdict_of(made, facts)
+    assert (verdict.state, verdict.text) == ("failed", "The model misses 1 of 2 registered acceptance criteria.")
+    answers = {one.question: " ".join(one.sentences) for one in summary_of(made, facts)}
+    dice = made.aggregates["dice"]
+    assert (
+        f"The mean Dice is {dice.mean:.3f} ({dice.lower:.3f} to {dice.upper:.3f})."
+        in answers["How good are the masks?"]
+    )
+    rows = [(90 - 5 * number, 10 + number, 20 + number) for number in range(8)]
+    found = math.fsum(tp / (tp + fn) for tp, _, fn in rows) / 8
+    right = math.fsum(tp / (tp + fp) for tp, fp, _ in rows) / 8
+    assert re.search(rf"the model finds {100 * found:.0f} % \(\d+ % to \d+ %\)", answers["How good are the masks?"])
+    assert re.search(rf"marks as vessel, {100 * right:.0f} % \(", answers["How good are the masks?"])
+    assert (
+        f"The worst of 8 cases is c7, with a mean Dice of {made.cases[-1].dice:.3f}."
+        in answers["Where does the model fail?"]
+    )
+    failed = len({row.group for row in made.cases if row.dice < 0.7})
+    assert f"In {failed} of 4 groups a case failed (Dice below 0.7)." in answers["Where does the model fail?"]
+    assert f"{made.aggregates['dice_over_baseline'].mean:+.3f}" in answers["Is it better than a simple method?"]
+    assert f"by {made.ece:.3f} on average" in answers["Can its probabilities be trusted?"]
+    assert "4 independent groups with 8 cases" in answers["How certain are these figures?"]
+    assert made.reuse in answers["How certain are these figures?"]
+
+
+@pytest.mark.verifies("REQ-402")
+def test_the_summary_names_empty_masks_the_weakest_subgroup_and_two_readers() -> None:
+    made = record(
+        counted_case("missed", overlap=(0, 0, 20), conformal=(0, 20)),
+        counted_case("added", overlap=(0, 9, 0), conformal=(0, 0)),
+        *eight(),
+    )
+
+    def of(stratum: str, mean: float, groups: int) -> SubgroupFigure:
+        return SubgroupFigure(attribute="scanner", stratum=stratum, groups=groups, cases=groups, mean=mean)
+
+    facts = report_facts(
+        BY_GROUP,
+        subgroups=(of("A", 0.9, 5), of("B", 0.7, 4), of("C", 0.1, 2)),
+        readers=(ReaderAgreement(measure="Dice", cases=3, readers=0.8, model=0.75),),
+    )
+    answers = {one.question: " ".join(one.sentences) for one in summary_of(made, facts)}
+    assert "The mask is empty although the reference is not: missed." in answers["Where does the model fail?"]
+    assert "The mask is not empty although the reference is: added." in answers["Where does the model fail?"]
+    assert "is scanner B, with a mean Dice of 0.700." in answers["Where does the model fail?"]
+    assert (
+        "0.800 between two readers and 0.750 between model and reference" in answers["How well do two readers agree?"]
+    )
+
+
+@pytest.mark.verifies("REQ-400", "RC-160")
+def test_the_cases_in_pictures_follow_from_the_record_and_the_seed() -> None:
+    made = record(*eight())
+
+    def chosen(order: Sequence[int], seed: int) -> dict[str, str]:
+        pictures = album_of((case_arrays(f"c{number}", 1 - number / 8, shape=(2, 6, 6)) for number in order), seed=seed)
+        return {one.case: one.why for one in tables.shown_cases(made, pictures, seed)}
+
+    first = chosen(range(8), 0)
+    assert {case: why for case, why in first.items() if why != "Random"} == {
+        "c7": "Worst",
+        "c4": "Median",
+        "c0": "Best",
+    }
+    assert list(first.values()).count("Random") == 2
+    assert chosen(range(7, -1, -1), 0) == first
+    assert len({tuple(sorted(chosen(range(8), seed))) for seed in range(6)}) > 1
+    single = record(counted_case("only"))
+    (one,) = tables.shown_cases(single, album_of([case_arrays("only", shape=(2, 6, 6))]), 0)
+    assert one.why == "Worst and median and best"

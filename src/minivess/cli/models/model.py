@@ -1,4 +1,4 @@
-"""`minivess model`: export, comparison, promotion and the disposition of training runs."""
+"""`minivess model`: export, examination, comparison, promotion and the disposition of training runs."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 import click
 
 from minivess.cli.groups import Group
+from minivess.cli.models.analysis import robustness
 from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import Role
 
 
-@click.group(cls=Group, sections={"Commands": ("export", "compare", "promote", "dispose")})
+@click.group(cls=Group, sections={"Commands": ("export", "robustness", "compare", "promote", "dispose")})
 def model() -> None:
     """Export, compare and promote models; close unused training runs."""
 
@@ -55,6 +56,9 @@ def compare(
         emit_json(found)
     else:
         show_comparison(found)
+
+
+model.add_command(robustness)
 
 
 @model.command()

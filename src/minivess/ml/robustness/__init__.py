@@ -1,0 +1,1 @@
+"""How well a model segments images that are worse than usual."""

@@ -1,0 +1,64 @@
+"""The cases that an exported model may be examined on at any time: those that are not sealed and that it did not learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import get_args
+
+from minivess.foundation.choices import choose
+from minivess.foundation.errors import UsageError
+from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.ml.cases.prepared import LoadedCase, load_recorded
+from minivess.ml.inference.exported_model import ExportedModel
+from minivess.records.data.split import Part
+from minivess.records.evaluation.robustness import PartName
+from minivess.workflows.models.training import training_data
+from minivess.workflows.session.bound_inputs import BoundInputs
+from minivess.workflows.session.services import WorkspaceReader
+
+PARTS: tuple[PartName, ...] = get_args(PartName)
+
+
+def exported_model(inputs: BoundInputs) -> ExportedModel:
+    """The exported model, as the log names it.
+
+    Raises:
+        UsageError: no model was exported.
+        VerificationError: the folder holds another model than the log names.
+    """
+    digest = inputs.model.digest
+    return ExportedModel.open(inputs.export_folder(), expected=digest)
+
+
+@implements("REQ-407", "RC-162")
+def open_names(reader: WorkspaceReader, inputs: BoundInputs, part: str) -> tuple[str, ...]:
+    """The cases of a part that no sealed file and no learned weight belongs to.
+
+    Args:
+        reader: the workspace.
+        inputs: its files.
+        part: `calibration`, or `validation`: the cases of the training part that no run learned from.
+
+    Raises:
+        UsageError: there is no such part, or it has no cases.
+    """
+    chosen = choose({name: name for name in PARTS}, part, what="part")
+    if chosen == "calibration":
+        names = tuple(inputs.split.part(Part.CALIBRATION))
+    else:
+        share = reader.project.training.validation.share
+        data = training_data(inputs, Workspace(reader.workspace).prepared, share)
+        names = tuple(record.id for record in data.validated.records)
+        if not names:
+            raise UsageError(f"no case is validated on: {data.note}", hint="use the part `calibration`")
+    if not names:
+        raise UsageError(f"the {chosen} part has no cases")
+    return names
+
+
+def open_cases(reader: WorkspaceReader, inputs: BoundInputs, names: tuple[str, ...]) -> Iterator[LoadedCase]:
+    """The cases of these names, one at a time in memory, each compared with the log."""
+    folder = Workspace(reader.workspace).prepared
+    for name in names:
+        yield load_recorded(folder, inputs.case_record(name))

@@ -144,7 +144,7 @@ def _first(record: RobustnessRecord) -> str:
 
 def _rows(record: RobustnessRecord) -> Iterator[_Row]:
     for name in record.facts.classes:
-        yield _row(record, "None", "", record.unchanged, name)
+        yield _row(record, "Unchanged", "", record.unchanged, name)
     for curve in record.curves:
         for level in curve.levels:
             for name in record.facts.classes:
@@ -178,8 +178,12 @@ def _change(change: Interval | None, digits: int) -> str:
     """The mean change with its interval."""
     if change is None:
         return ""
-    limits = "" if change.lower is None else f" ({change.lower:+.{digits}f} to {change.upper:+.{digits}f})"
-    return f"{change.mean:+.{digits}f}{limits}"
+    shown = [
+        f"{round(value, digits) + 0.0:+.{digits}f}"
+        for value in (change.mean, change.lower, change.upper)
+        if value is not None
+    ]
+    return shown[0] if len(shown) == 1 else f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
 @cache

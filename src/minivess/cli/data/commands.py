@@ -12,6 +12,7 @@ _PLACES = {
     "ingest": "ingestion:ingest",
     "validate": "validation:validate",
     "profile": "validation:profile",
+    "suspects": "suspects:suspects",
     "card": "card:card",
     "split": "splits:split",
     "leakage": "splits:leakage",
@@ -27,7 +28,7 @@ _PLACES = {
     cls=LazyGroup,
     places={name: f"data.{place}" for name, place in _PLACES.items()},
     sections={
-        "Prepare": ("check", "add", "ingest", "validate", "profile", "card"),
+        "Prepare": ("check", "add", "ingest", "validate", "profile", "suspects", "card"),
         "Split and seal": ("split", "leakage", "seal"),
         "Version": ("push", "pull", "pipeline"),
         "Make": ("synthesise",),

@@ -189,8 +189,8 @@ def test_a_pack_with_every_measure_is_verified_by_both(tmp_path: Path, monkeypat
     monkeypatch.setattr(release_builder, "PLAN", release_builder.PLAN.model_copy(update=update))
     counted = release_builder._counted
 
-    def with_all(tested: Sequence[str], task: SegmentationTask) -> list[CaseCounts]:
-        rows = [one.model_dump(mode="json") for one in counted(tested, task)]
+    def with_all(tested: Sequence[str], task: SegmentationTask, *, scored: bool) -> list[CaseCounts]:
+        rows = [one.model_dump(mode="json") for one in counted(tested, task, scored=scored)]
         for number, row in enumerate(rows):
             overlap = row["counts"]["dice"]
             row["counts"].update(fitting((overlap["tp"], overlap["fp"], overlap["fn"]), number + 0.1))

@@ -21,7 +21,7 @@ from minivess.foundation.errors import InputError
 from minivess.ml.cases.ingestion import ingest
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
-from minivess.ml.measures.cldice import skeleton
+from minivess.ml.measures.shapes.skeletons import skeleton
 from minivess.ml.reading.sources import case_sources, read_table
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.source import Data

@@ -9,6 +9,7 @@ from minivess.ml.cases.readers import reader_counts
 from minivess.ml.reading.case import Case
 from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.evaluation.evaluation import SKELETON, SKELETON_BEFORE, Conventions
+from minivess.records.evaluation.measures import measures_of
 from minivess.records.evaluation.subgroups.readers import agreed_counts
 
 pytestmark = [pytest.mark.verifies("SU-26"), pytest.mark.verifies("REQ-418")]
@@ -68,6 +69,7 @@ def test_a_row_has_the_counts_of_its_class_by_the_rule_of_its_plan() -> None:
         foreground_fraction=0.2,
     )
     now, before = (Conventions(tolerance=1.0, unit="px", skeleton=rule) for rule in (SKELETON, SKELETON_BEFORE))
-    assert {name: held.measure for name, held in agreed_counts(record, 7, now).items()} == {"dice": 1.0, "cldice": 1.0}
+    counts = agreed_counts(record, 7, now)
+    assert {row.name: row.value(counts[row.name], 0) for row in measures_of(counts)} == {"dice": 1.0, "cldice": 1.0}
     assert set(agreed_counts(record, 7, before)) == {"dice"}
     assert agreed_counts(record, 5, now) == {}

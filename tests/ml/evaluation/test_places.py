@@ -9,8 +9,8 @@ from scipy import ndimage
 
 from minivess.ml.evaluation.places import count_places
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.cldice import skeleton
 from minivess.ml.measures.dice import overlap
+from minivess.ml.measures.shapes.skeletons import skeleton
 from minivess.ml.uncertainty.reliability import border_band
 from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.places import RADII, ErrorsByPlace

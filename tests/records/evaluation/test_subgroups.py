@@ -23,7 +23,7 @@ from minivess.records.evaluation.places import (
     words_of,
 )
 from minivess.records.evaluation.subgroups.figures import place_figures, subgroups, worst_cases
-from minivess.records.evaluation.subgroups.gaps import gap_between, holm
+from minivess.records.evaluation.subgroups.gaps import gap_between, holm_of_known
 from minivess.records.evaluation.subgroups.sections import Sections, cells_of, first_measure, sections_of
 from minivess.records.evaluation.subgroups.strata import attributes_of, strata_of
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
@@ -210,8 +210,13 @@ def test_the_p_value_is_the_inverse_of_the_quantile(level: float, freedom: int) 
 
 @pytest.mark.verifies("REQ-415")
 def test_p_values_are_adjusted_step_by_step() -> None:
-    assert holm([0.01, None, 0.04, 0.03]) == [pytest.approx(0.03), None, pytest.approx(0.06), pytest.approx(0.06)]
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm_of_known([0.01, None, 0.04, 0.03]) == [
+        pytest.approx(0.03),
+        None,
+        pytest.approx(0.06),
+        pytest.approx(0.06),
+    ]
+    assert holm_of_known([0.9, 0.8]) == [1.0, 1.0]
     assert two_sided(0.0, 3) == 1.0
     with pytest.raises(UsageError, match="has no probability"):
         two_sided(-1.0, 3)

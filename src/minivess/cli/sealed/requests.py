@@ -179,7 +179,7 @@ def evaluate(
 
         with reader_of(project) as services:
             made = evaluate_part(services, part)
-        emit_evaluation(made.record, as_json=as_json)
+        emit_evaluation(made.record, made.plan, as_json=as_json)
         say(f"the {made.model} was evaluated; {NOT_A_TEST}")
         say(f"files: {made.folder.relative_to(project.resolve())}")
         return

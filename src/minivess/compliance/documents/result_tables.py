@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring  # writt
 
 from minivess.foundation.clock import timestamp
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.counts import Distance, MeasureCounts
+from minivess.records.evaluation.counts import CaseNumbers, Distance
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import ResultReport
 
@@ -46,7 +46,7 @@ def _counted(case: CaseCounts | CaseMeasures) -> dict[str, _Cell]:
     """The group and the counts, by column. A distance has no counts: its value is in the column of the measure."""
     if isinstance(case, CaseMeasures):
         return {}
-    held: dict[str, MeasureCounts] = {
+    held: dict[str, CaseNumbers] = {
         **{name: counts for name, counts in case.counts.items() if not isinstance(counts, Distance)},
         "baseline": case.baseline,
         **({} if case.conformal is None else {"conformal": case.conformal}),

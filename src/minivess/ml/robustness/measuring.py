@@ -166,6 +166,7 @@ def _rows(
             of_class=one.name,
             subject=record.subject,
             group=plan.groups[record.id],
+            voxels=reference.size,
             counts=count_measures(
                 CasePair.of(predicted == number, reference == number, steps),
                 plan.facts.conventions,

@@ -70,9 +70,7 @@ class Reliability:
             some = slice(start, start + _CHUNK)
             self._add(values[some].astype(np.float64), true[some], None if times is None else times[some])
 
-    def _add(
-        self, values: NDArray[np.float64], reference: NDArray[Any], weights: NDArray[np.float64] | None
-    ) -> None:
+    def _add(self, values: NDArray[np.float64], reference: NDArray[Any], weights: NDArray[np.float64] | None) -> None:
         bins = np.minimum((values * BINS).astype(np.intp), BINS - 1)
         times = np.float64(1) if weights is None else weights
         self.counts += np.bincount(bins, weights=weights, minlength=BINS)

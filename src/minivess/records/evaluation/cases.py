@@ -278,8 +278,6 @@ class CaseCounts(Record):
         for row in following_from(self.counts):
             if not row.can_be_undefined and row.value(self.counts[row.counted_as], self.voxels) is None:
                 raise ValueError(f"{row.name} is defined for every case, so it needs a value")
-        if self.errors is not None and (said := self.errors.contradiction(self.overlap)) is not None:
-            raise ValueError(f"case {self.case} has {said}")
         read = self.readers.get(DICE)
         if isinstance(read, OverlapCounts) and (read.reference != reference or read.either > self.voxels):
             raise ValueError(
@@ -294,6 +292,8 @@ class CaseCounts(Record):
     @implements("REQ-383", "REQ-384")
     @model_validator(mode="after")
     def _optional_parts_fit(self) -> Self:
+        if self.errors is not None and (said := self.errors.contradiction(self.overlap)) is not None:
+            raise ValueError(f"case {self.case} has {said}")
         if (self.scores is None) != (self.border_scores is None) or (self.shape is None) != (self.spacing is None):
             raise ValueError(
                 f"case {self.case} has scores without those of the border, a shape without spacing, or one of these"

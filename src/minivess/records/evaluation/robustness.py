@@ -16,11 +16,11 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.evaluation.bounds import Bound
-from minivess.records.evaluation.cases import CountsByMeasure
-from minivess.records.evaluation.counts import OverlapCounts
+from minivess.records.evaluation.cases import CountsByName
+from minivess.records.evaluation.counts import Count, OverlapCounts
 from minivess.records.evaluation.evaluation import Conventions, Criterion
 from minivess.records.evaluation.intervals import failure_share, group_interval
-from minivess.records.evaluation.measures import DICE, FAILURES, measures_of, range_of
+from minivess.records.evaluation.measures import DICE, FAILURES, following_from, measures_of, range_of
 from minivess.records.evaluation.summaries import CONFIDENCE, Interval
 
 FORMAT: Literal["minivess-robustness/1"] = "minivess-robustness/1"
@@ -40,18 +40,20 @@ class PerturbedRow(Record):
     subject: Slug
     group: Slug
     """The independent group of the case."""
-    counts: CountsByMeasure
+    voxels: Count
+    """Of the image."""
+    counts: CountsByName
 
     @property
     def values(self) -> Mapping[str, float | None]:
-        """The value of each measure; None where it is undefined."""
-        return {name: held.measure for name, held in self.counts.items()}
+        """The value of each measure that follows from the counts; None where it is undefined."""
+        return {row.name: row.value(self.counts[row.counted_as], self.voxels) for row in following_from(self.counts)}
 
     @property
     def dice(self) -> float:
         """The Dice, which every row has."""
         found = self.counts[DICE]
-        assert isinstance(found, OverlapCounts)  # noqa: S101  `CountsByMeasure` requires it
+        assert isinstance(found, OverlapCounts)  # noqa: S101  `CountsByName` requires it
         return found.measure
 
 

@@ -16,15 +16,19 @@ from minivess.ml.cases.prepared import LoadedCase, load_recorded
 from minivess.ml.evaluation.baseline import tune_thresholds
 from minivess.ml.evaluation.evaluate import Predict, evaluate
 from minivess.ml.evaluation.figures import write_figures
+from minivess.ml.evaluation.report.case_panels import draw_case
+from minivess.ml.evaluation.report.facts import Fact, ReportFacts
+from minivess.ml.evaluation.report.page import write_report
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
-from minivess.records.evaluation.evaluation import ClassThresholds, EvaluationPlan, EvaluationRecord
+from minivess.records.evaluation.evaluation import AnalysisPlan, ClassThresholds, EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.parts import EvaluatedPart
 from minivess.workflows.evaluation.newest_model import NewestModel, newest_model, share_held_out
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.models.listening import track_evaluation
 from minivess.workflows.models.training import training_data
 from minivess.workflows.sealed.analysis_plan import plan_of
+from minivess.workflows.sealed.report_facts import shown_sections, software_facts
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import WorkspaceReader
 
@@ -36,6 +40,7 @@ class PartEvaluation(NamedTuple):
     """An evaluation of a part, and where its files are."""
 
     record: EvaluationRecord
+    plan: AnalysisPlan
     folder: Path
     model: str
     """What was evaluated, for people."""
@@ -69,6 +74,7 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
     """
     held, workspace = BoundInputs.of(services), Workspace(services.workspace)
     model, groups = newest_model(services, held), groups_of(held.manifest, held.split)
+    plan = plan_of(services.project, held.manifest.cases, terms=held.terms)
 
     def loaded(names: Iterable[str]) -> Iterator[LoadedCase]:
         return (load_recorded(workspace.prepared, held.case_record(name)) for name in names)
@@ -79,7 +85,7 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
             judged.predict,
             lambda name: next(loaded([name])).label,
             EvaluationPlan(
-                analysis=plan_of(services.project, held.manifest.cases, terms=held.terms),
+                analysis=plan,
                 model=model.digest,
                 data=held.split.root,
                 request=part,
@@ -90,13 +96,41 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
                 part=part,
                 cross_fitted=judged.cross_fitted,
             ),
+            draw=draw_case,
             progress=services.progress,
         )
     folder = workspace.evaluation / "parts" / part / model.digest.removeprefix("sha256:")[:_SHOWN]
     write_figures(record, pictures, folder / "figures")
+    write_report(record, pictures.album, _facts(services, held, model, record, plan), folder / "report.html")
     write_atomic(folder / "evaluation.json", record.model_dump_json(indent=2).encode() + b"\n")
     track_evaluation(services, record, folder, data=held.version)
-    return PartEvaluation(record, folder, model.kind)
+    return PartEvaluation(record, plan, folder, model.kind)
+
+
+def _facts(
+    services: WorkspaceReader, held: BoundInputs, model: NewestModel, record: EvaluationRecord, plan: AnalysisPlan
+) -> ReportFacts:
+    """What the report of a part states beside its record."""
+    device, (subgroups, readers) = services.project.device, shown_sections(record, plan)
+    assert record.part is not None  # noqa: S101  it was evaluated
+    return ReportFacts(
+        device=f"{device.name} {device.version}",
+        intended_use=device.intended_use,
+        part=record.part,
+        part_note=record.reuse,
+        data=held.manifest.name,
+        time=services.clock(),
+        plan=plan,
+        task=model.predictor.task,
+        model=(
+            Fact(term="What was evaluated", value=f"the {model.kind}"),
+            Fact(term="Architecture", value=services.project.model.summary),
+            Fact(term="Members", value=f"{len(held.runs)}; their probabilities are averaged"),
+        ),
+        software=software_facts(),
+        subgroups=subgroups,
+        readers=readers,
+    )
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from minivess.records.data.suspects import FORMAT, PredictorName, SuspectCase, S
 
 METHODS: Mapping[PredictorName, str] = {
     "cross-fitted": (
-        "Logistic regression of voxels on brightness, edges, ridges and place, fitted to the other groups (at most five folds). Quality: "
-        "soft minimum of the probability of the stated class, temperature 0.1 (Lad & Mueller 2023, arXiv 2307.05080)."
+        "Logistic regression of voxels on brightness, edges, ridges and place, fitted to the other groups (at most five folds). "
+        "Quality: soft minimum of the probability of the stated class, temperature 0.1 (Lad & Mueller 2023, arXiv 2307.05080)."
     ),
     "model": (
         "The exported model, on cases that it did not learn from. Quality: soft minimum of the probability of the stated class, "

@@ -19,7 +19,7 @@ from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.intervals import group_interval
 from minivess.records.evaluation.measures import measure_of, range_of
 from minivess.records.evaluation.places import Kind, Table, words_of
-from minivess.records.evaluation.subgroups.gaps import FEWEST_GROUPS, Gap, gap_between, holm
+from minivess.records.evaluation.subgroups.gaps import FEWEST_GROUPS, Gap, gap_between, holm_of_known
 from minivess.records.evaluation.subgroups.strata import strata_of
 from minivess.records.evaluation.summaries import Interval, percent
 
@@ -261,7 +261,7 @@ def _adjusted(table: list[Subgroup], divisions: list[frozenset[str]]) -> tuple[l
     for one, division in zip(table, divisions, strict=True):
         if one.rest is not None and one.rest.p is not None:
             values.setdefault(division, one.rest.p)
-    adjusted = dict(zip(values, holm(list(values.values())), strict=True))
+    adjusted = dict(zip(values, holm_of_known(list(values.values())), strict=True))
     made = []
     for one, division in zip(table, divisions, strict=True):
         rest = one.rest

@@ -18,6 +18,7 @@ from pydantic import Field
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
+from minivess.records.evaluation.comparison.permutation import holm
 from minivess.records.evaluation.distributions import student_t, two_sided
 from minivess.records.evaluation.summaries import CONFIDENCE, percent
 
@@ -143,12 +144,7 @@ def _coverage(
 
 
 @implements("REQ-415")
-def holm(values: Sequence[float | None]) -> list[float | None]:
+def holm_of_known(values: Sequence[float | None]) -> list[float | None]:
     """P values adjusted by Holm, in the same order: the family-wise error is at most the level. None stays None."""
-    known = sorted((value, place) for place, value in enumerate(values) if value is not None)
-    adjusted: list[float | None] = [None] * len(values)
-    largest = 0.0
-    for rank, (value, place) in enumerate(known):
-        largest = max(largest, min(1.0, (len(known) - rank) * value))
-        adjusted[place] = largest
-    return adjusted
+    adjusted = iter(holm([value for value in values if value is not None]))
+    return [None if value is None else next(adjusted) for value in values]

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from minivess.records.attributes import StatedAttributes, age_band, together
 from minivess.records.data.source import CaseSource
-from tests.support.properties import given
+from tests.support.properties import example, given
 from tests.support.properties import strategies as st
 
 pytestmark = [pytest.mark.verifies("SU-157"), pytest.mark.verifies("REQ-414")]
@@ -17,6 +17,9 @@ SOURCE = {"id": "a", "subject": "s", "image": "i", "label": "l"}
 
 
 @given(st.floats(0, 150))
+@example(90.0)
+@example(89.99)
+@example(10.0)
 def test_a_band_has_the_age_and_ten_years(years: float) -> None:
     words = age_band(years).split()
     if years >= 90:

@@ -164,6 +164,19 @@ def test_parts_get_their_share_of_every_stratum() -> None:
     assert sum(share.strata["low foreground"] for share in bins[:3]) == 16
 
 
+@pytest.mark.verifies("REQ-087", "REQ-414")
+def test_parts_get_their_share_of_each_stated_attribute() -> None:
+    stated = [{} if n >= 40 else {"sex": "female" if n < 24 else "male", "age": "60 to 69 years"} for n in range(48)]
+    data = remade(LARGE, attributes=stated)
+    plan = PLAN.model_copy(update={"stratify_by": (Stratum.SEX, Stratum.AGE)})
+    rows = {share.name: share for share in shares(data, split(data, plan), plan.stratify_by)}
+    assert rows["test"].strata == {
+        "female, 60 to 69 years": 6,
+        "male, 60 to 69 years": 4,
+        "sex unknown, age unknown": 2,
+    }
+
+
 @pytest.mark.verifies("REQ-087", "REQ-086")
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), folds=st.integers(2, 6), inner=st.sampled_from([0, 2, 3]), near=st.integers(0, 40))

@@ -31,10 +31,16 @@ def strata(cases: Sequence[CaseRecord], by: Sequence[Stratum]) -> dict[str, str]
     for case in cases:
         words = []
         for stratum in by:
-            value = f"{bins[case.id]} foreground" if stratum is Stratum.FOREGROUND else getattr(case, stratum.value)
+            value = f"{bins[case.id]} foreground" if stratum is Stratum.FOREGROUND else _stated(case, stratum)
             words.append(str(value) if value is not None else f"{stratum.value} unknown")
         named[case.id] = ", ".join(words) or "all"
     return named
+
+
+def _stated(case: CaseRecord, stratum: Stratum) -> str | None:
+    """A field of a case, or one of its attributes."""
+    value: str | None = getattr(case, stratum.value, None)
+    return case.attributes.get(stratum.value) if value is None else value
 
 
 def draw(groups: Iterable[Group], count: int, seed: int, stratum: dict[str, str]) -> Groups:

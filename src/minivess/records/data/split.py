@@ -16,12 +16,15 @@ _EXCEPTIONS = frozenset({"not_copies", "same"})
 
 
 class Stratum(StrEnum):
-    """What parts and folds can be balanced by; `foreground`: low, middle or high share of foreground."""
+    """What parts and folds can be balanced by; `foreground`: low, middle or high share of foreground; `age`: band of ten years."""
 
     SITE = "site"
     SCANNER = "scanner"
     MODALITY = "modality"
     FOREGROUND = "foreground"
+    DISEASE = "disease"
+    SEX = "sex"
+    AGE = "age"
 
 
 class Split(Record):

@@ -232,6 +232,7 @@ def test_each_case_weighs_the_same_in_the_figures_of_a_place() -> None:
     assert (figure.whole, figure.wrong, figure.groups, figure.cases) == (2550, 1000, 6, 6)
     assert figure.share == pytest.approx(0.5 / 6)
     assert figure.interval is not None
+    assert figure.interval.lower == 0.0
     [few] = place_figures(record(rows[:4]), "missed", "radius", seed=0)
     assert few.interval is None
     assert place_figures(record([counted_case("a")]), "missed", "size", seed=0) == ()
@@ -320,3 +321,48 @@ def test_the_size_of_the_reference_cuts_the_cases_in_thirds() -> None:
     assert {
         one["reference_size"] for one in strata_of(record([rows[0], counted_case("z", overlap=(10, 5, 10))])).values()
     } == {"large: 2 % and more"}
+
+
+@pytest.mark.verifies("REQ-415")
+def test_the_coverage_of_a_gap_falls_where_one_group_of_few_failed() -> None:
+    good = {f"b{number}": 0.9 + number / 1000 for number in range(6)}
+    failed = {f"a{number}": 0.9 + number / 1000 for number in range(4)} | {"a9": 0.1}
+    coverage = gap_between(failed, good, level=0.95, seed=0).coverage
+    assert coverage is not None
+    assert 0.55 < coverage < 0.75  # a third of the samples of 5 have no failure, and an interval around 0
+
+
+@pytest.mark.verifies("REQ-415", "REQ-416")
+def test_the_best_subgroup_is_one_that_is_stated_and_has_enough_groups() -> None:
+    wrongs = {"A": [30] * 6, "B": [20] * 6, "C": [1] * 4, None: [1] * 6}
+    rows = [
+        row(f"{site}{number}", wrong + number, **({} if site is None else {"site": site}))
+        for site, values in wrongs.items()
+        for number, wrong in enumerate(values)
+    ]
+    found = {one.value: one for one in subgroups(record(rows), "dice", seed=0).rows if one.attribute == "site"}
+    assert found["B"].best is None
+    assert found["A"].best is not None
+    assert found["A"].best.value == pytest.approx((found["A"].mean or 0) - (found["B"].mean or 0))
+    better = found["not stated"].best
+    assert better is not None
+    assert better.value > 0
+
+
+@pytest.mark.verifies("REQ-415")
+def test_intervals_have_the_level_of_the_looks_and_stay_within_the_measure() -> None:
+    rows = [row(f"c{number}", 40 if number % 6 == 0 else 0, site="AB"[number // 6]) for number in range(12)]
+    made = counted_evaluation(rows, PLAN, model=DIGEST, data=DIGEST, request="r", looks=3)
+    for one in subgroups(made, "dice", seed=0).rows:
+        assert one.interval is not None
+        assert one.rest is not None
+        assert one.interval.level == one.rest.level == 1 - 0.05 / 3
+        assert one.interval.upper == 1.0
+
+
+@pytest.mark.verifies("REQ-417")
+def test_the_cases_of_one_group_weigh_as_one_group_in_a_place() -> None:
+    rows = [row(f"a{number}", 0, group="a") for number in range(4)] + [row(f"b{number}", 55) for number in range(5)]
+    [figure] = place_figures(record(rows), "missed", "border", seed=0)
+    assert (figure.groups, figure.cases) == (6, 9)
+    assert figure.share == pytest.approx(5 / 6 * 0.5)

@@ -236,6 +236,9 @@ def _(story: Story) -> None:
     assert found.gap.value == pytest.approx(found.model - found.readers)
     assert found.gap.value < found.gap.upper < 0
     assert found.model_interval is not None
+    shared = reader_figure(story.evaluation(), "iou", seed=0)
+    assert shared is not None
+    assert shared.readers == pytest.approx(105 / 115)
     assert reader_figure(story.evaluation(), "cldice", seed=0) is None
 
 

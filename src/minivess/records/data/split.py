@@ -16,7 +16,7 @@ _EXCEPTIONS = frozenset({"not_copies", "same"})
 
 
 class Stratum(StrEnum):
-    """What parts and folds can be balanced by; `foreground`: low, middle or high share of foreground; `age`: band of ten years."""
+    """What parts and folds can be balanced by; `foreground`: low, middle or high share of foreground; `age`: its band."""
 
     SITE = "site"
     SCANNER = "scanner"

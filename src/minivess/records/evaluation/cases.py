@@ -278,22 +278,27 @@ class CaseCounts(Record):
         for row in following_from(self.counts):
             if not row.can_be_undefined and row.value(self.counts[row.counted_as], self.voxels) is None:
                 raise ValueError(f"{row.name} is defined for every case, so it needs a value")
-        read = self.readers.get(DICE)
-        if isinstance(read, OverlapCounts) and (read.reference != reference or read.either > self.voxels):
-            raise ValueError(
-                f"case {self.case}: the first reader's mask has {read.reference} voxels, both have {read.either}, and the "
-                f"reference has {reference} of {self.voxels}"
-            )
         for place, (near, everywhere) in enumerate(zip(self.border_bins, self.bins, strict=True)):
             if near.voxels > everywhere.voxels or near.positives > everywhere.positives:
                 raise ValueError(f"case {self.case}: bin {place} has more voxels along the border than in the volume")
         return self
 
+    @implements("REQ-417", "REQ-418")
+    @model_validator(mode="after")
+    def _places_and_readers_fit(self) -> Self:
+        if self.errors is not None and (said := self.errors.contradiction(self.overlap)) is not None:
+            raise ValueError(f"case {self.case} has {said}")
+        read, reference = self.readers.get(DICE), self.overlap.reference
+        if isinstance(read, OverlapCounts) and (read.reference != reference or read.either > self.voxels):
+            raise ValueError(
+                f"case {self.case}: the first reader's mask has {read.reference} voxels, both have {read.either}, and the "
+                f"reference has {reference} of {self.voxels}"
+            )
+        return self
+
     @implements("REQ-383", "REQ-384")
     @model_validator(mode="after")
     def _optional_parts_fit(self) -> Self:
-        if self.errors is not None and (said := self.errors.contradiction(self.overlap)) is not None:
-            raise ValueError(f"case {self.case} has {said}")
         if (self.scores is None) != (self.border_scores is None) or (self.shape is None) != (self.spacing is None):
             raise ValueError(
                 f"case {self.case} has scores without those of the border, a shape without spacing, or one of these"

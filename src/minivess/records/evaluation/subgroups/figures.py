@@ -176,7 +176,7 @@ def _rows(record: EvaluationRecord, measure: str, of_class: str | None) -> list[
     counted = [row for row in record.cases if isinstance(row, CaseCounts)]
     if of_class is not None and of_class not in record.classes:
         raise UsageError(f"the evaluation has no class {of_class}", hint=f"classes: {', '.join(record.classes)}")
-    if any(measure not in row.counts for row in counted):
+    if any(measure not in row.values for row in counted):
         known = ", ".join(one.name for one in record.measures)
         raise UsageError(f"the cases of the evaluation have no {measure}", hint=f"measures: {known}")
     return [row for row in counted if of_class in {None, row.of_class}]

@@ -31,7 +31,7 @@ TABLES: dict[Table, str] = {
     "radius": "radius of the vessel",
     "depth": "depth in the volume",
     "size": "size of the component",
-    "components": "whole components by size",
+    "components": "size of whole components",
     "border": "distance to the border",
 }
 """What each table divides the voxels by, for people; `components` counts components instead of voxels."""

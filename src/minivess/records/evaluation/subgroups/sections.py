@@ -5,7 +5,7 @@ from __future__ import annotations
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText
 from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
-from minivess.records.evaluation.measures import DICE, name_in
+from minivess.records.evaluation.measures import DICE, heading_of, name_in
 from minivess.records.evaluation.places import TABLES, FalsePlaces, Kind, MissedPlaces, Table
 from minivess.records.evaluation.subgroups.figures import (
     PlaceFigure,
@@ -39,6 +39,26 @@ class PlaceTable(Record):
         """For people: `missed by radius of the vessel`."""
         place = "" if self.of_class is None else f" of {self.of_class}"
         return f"{self.kind}{place} by {TABLES[self.table]}"
+
+
+class StratumRow(Record):
+    """One line of a table or of a forest plot: a subgroup of the cases, or the voxels of a place."""
+
+    attribute: ShortText
+    """What was told apart: `site`, `missed voxels by radius of the vessel`."""
+    stratum: ShortText
+    """Which of its values."""
+    of_class: ShortText | None = None
+    measure: ShortText
+    """For people: the title of a measure, or `share missed`."""
+    groups: int
+    cases: int
+    mean: float | None
+    """None where the measure is undefined in every case."""
+    lower: float | None = None
+    """None where there are too few groups."""
+    upper: float | None = None
+    note: str = ""
 
 
 class Sections(Record):
@@ -97,6 +117,54 @@ def first_measure(record: EvaluationRecord, plan: AnalysisPlan) -> Sections:
         subgroups=tuple(subgroups(record, measure, seed=plan.seed, of_class=one) for one in classes),
         readers=tuple(one for one in figures if one is not None),
     )
+
+
+@implements("REQ-415", "REQ-417")
+def stratum_rows(sections: Sections, record: EvaluationRecord) -> tuple[StratumRow, ...]:
+    """Subgroups and places as lines of one kind, in the order of the sections: worst subgroups first, places by their bins.
+
+    Args:
+        sections: of the record.
+        record: states the unit of distances.
+    """
+    made = []
+    for table in sections.subgroups:
+        for one in table.rows:
+            gap = "" if one.rest is None else f"gap to the rest {one.rest.words()}"
+            if one.rest is not None and one.rest.adjusted is not None:
+                gap += f", P {one.rest.adjusted:.3f} (Holm)"
+            made.append(
+                StratumRow(
+                    attribute=one.attribute,
+                    stratum=one.value,
+                    of_class=table.of_class,
+                    measure=heading_of(table.measure, record.unit),
+                    groups=one.groups,
+                    cases=one.cases,
+                    mean=one.mean,
+                    lower=None if one.interval is None else one.interval.lower,
+                    upper=None if one.interval is None else one.interval.upper,
+                    note="; ".join(said for said in (one.note, gap) if said),
+                )
+            )
+    for places in sections.places:
+        counted = "components" if places.table == "components" else "voxels"
+        made += [
+            StratumRow(
+                attribute=f"{places.kind} {counted} by {TABLES[places.table]}",
+                stratum=one.place,
+                of_class=places.of_class,
+                measure=f"share {places.kind}",
+                groups=one.groups,
+                cases=one.cases,
+                mean=one.share,
+                lower=None if one.interval is None else one.interval.lower,
+                upper=None if one.interval is None else one.interval.upper,
+                note=f"{one.wrong} of {one.whole} {counted}",
+            )
+            for one in places.rows
+        ]
+    return tuple(made)
 
 
 def cells_of(table: SubgroupTable, record: EvaluationRecord, digits: int = 3) -> list[tuple[str, ...]]:

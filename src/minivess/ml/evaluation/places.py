@@ -122,7 +122,6 @@ def _by_radius(pair: CasePair, conventions: Conventions, missed: Mask) -> tuple[
     return _places(np.bincount(bins, minlength=len(RADII)), np.bincount(wrong, minlength=len(RADII)))
 
 
-
 def _nearest(mask: Mask, line: Mask, step: NDArray[np.float64]) -> NDArray[np.intp]:
     """The number of the nearest voxel of a line for each voxel of a mask, both in the order of the grid; of several, any."""
     count = int(np.count_nonzero(mask))

@@ -9,7 +9,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.evaluation.report.facts import Fact, ReaderAgreement, ReportFacts, SubgroupFigure, TestSetAccess
 from minivess.records.evaluation.evaluation import PUBLISHED, AnalysisPlan, EvaluationRecord
 from minivess.records.evaluation.measures import heading_of
-from minivess.records.evaluation.subgroups.sections import sections_of
+from minivess.records.evaluation.subgroups.sections import sections_of, stratum_rows
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import Services
 
@@ -59,37 +59,6 @@ def shown_sections(
         plan: its plan, with criteria and seed.
     """
     found = sections_of(record, plan)
-    subgroups = [
-        SubgroupFigure(
-            attribute=one.attribute,
-            stratum=one.value,
-            of_class=table.of_class,
-            measure=heading_of(table.measure, record.unit),
-            groups=one.groups,
-            cases=one.cases,
-            mean=one.mean,
-            lower=None if one.interval is None else one.interval.lower,
-            upper=None if one.interval is None else one.interval.upper,
-            note=one.note,
-        )
-        for table in found.subgroups
-        for one in table.rows
-    ]
-    places = [
-        SubgroupFigure(
-            attribute=table.heading,
-            stratum=one.place,
-            of_class=table.of_class,
-            measure=f"share of {table.kind} voxels",
-            groups=one.groups,
-            cases=one.cases,
-            mean=one.share,
-            lower=None if one.interval is None else one.interval.lower,
-            upper=None if one.interval is None else one.interval.upper,
-        )
-        for table in found.places
-        for one in table.rows
-    ]
     readers = [
         ReaderAgreement(
             measure=heading_of(one.measure, record.unit) + ("" if one.of_class is None else f" of {one.of_class}"),
@@ -99,7 +68,8 @@ def shown_sections(
         )
         for one in found.readers
     ]
-    return tuple(subgroups + places), tuple(readers)
+    strata = [SubgroupFigure(**row.model_dump()) for row in stratum_rows(found, record)]
+    return tuple(strata), tuple(readers)
 
 
 @implements("REQ-398", "REQ-400")

@@ -14,7 +14,7 @@ from minivess.ml.evaluation.drawings import Album, CaseDrawing, Panel, Picture, 
 from minivess.records.data.dataset import LabelClass
 from tests.support.builders.report_facts import case_arrays
 from tests.support.lazy_modules import lazily
-from tests.support.properties import given, strategies
+from tests.support.properties import given, settings, strategies
 
 with lazily("minivess.ml.evaluation.report.case_panels"):
     from minivess.ml.evaluation.report import case_panels, outlines
@@ -172,6 +172,33 @@ def test_values_that_are_no_numbers_are_black_and_empty_masks_can_be_drawn() -> 
     assert pixels(drawn.panels[0].image)[..., :3].max() == 0
     constant = case_panels.draw_case(case_arrays("a", shape=(3, 8, 8), image=empty.astype(np.float32) + 5))
     assert len(constant.panels) == 6
+
+
+DTYPES = ("bool", "uint8", "int16", "uint16", "int32", "float32", "float64")
+
+
+@given(strategies.data())
+@settings(max_examples=60)
+def test_any_case_that_can_be_evaluated_can_be_drawn(data: strategies.DataObject) -> None:
+    flat = data.draw(strategies.booleans())
+    axes = 2 if flat else 3
+    shape = tuple(data.draw(strategies.lists(strategies.integers(1, 30), min_size=axes, max_size=axes)))
+    channels = data.draw(strategies.sampled_from([None, 1, 2, 3, 5]))
+    spacing = tuple(data.draw(strategies.lists(strategies.floats(1e-3, 1e4), min_size=axes, max_size=axes)))
+    rng = np.random.default_rng(data.draw(strategies.integers(0, 99)))
+    values = rng.normal(0, 300, shape if channels is None else (*shape, channels))
+    image = values.astype(data.draw(strategies.sampled_from(DTYPES)))
+    if image.dtype.kind == "f":
+        image.flat[0] = data.draw(strategies.sampled_from([np.nan, np.inf, -np.inf, 0]))
+    classes = data.draw(strategies.sampled_from([TWO, TWO[:1]]))
+    given_masks = data.draw(strategies.sampled_from([{}, {"reference": np.zeros(shape, np.uint8)}]))
+    case = case_arrays("a", shape=shape, classes=classes, image=image, spacing=spacing, **given_masks)
+    drawn = case_panels.draw_case(case)
+    assert len(drawn.panels) == (1 if flat else 6)
+    for panel in drawn.panels:
+        assert min(panel.image.width, panel.image.height) >= 2
+        assert max(panel.image.width, panel.image.height) <= (480 if flat else 320)
+        assert 0 < panel.bar.share <= 1
 
 
 def small(case: str, dice: float) -> CaseDrawing:

@@ -17,7 +17,7 @@ from minivess.ml.evaluation.report.facts import Fact, ReaderAgreement, ReportFac
 from minivess.ml.evaluation.report.summary import summary_of, verdict_of
 from minivess.records.data.dataset import LabelClass
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.evaluation import Conventions, Criterion, EvaluationRecord
+from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES
 from minivess.records.evaluation.recomputation import record_of
 from minivess.records.models.task import SegmentationTask
@@ -26,9 +26,14 @@ from tests.support.builders.evaluation_plan import analysis_plan, evaluation_pla
 from tests.support.builders.report_facts import album_of, case_arrays, report_facts
 from tests.support.html_pages import Page
 from tests.support.lazy_modules import lazily
+from tests.support.properties import given, settings, strategies
 
-with lazily("minivess.ml.evaluation.report.page", "minivess.ml.evaluation.report.tables"):
-    from minivess.ml.evaluation.report import page, tables
+with lazily(
+    "minivess.ml.evaluation.report.outlines",
+    "minivess.ml.evaluation.report.page",
+    "minivess.ml.evaluation.report.tables",
+):
+    from minivess.ml.evaluation.report import outlines, page, tables
 
 pytestmark = [pytest.mark.verifies("REQ-398"), pytest.mark.verifies("SU-152")]
 
@@ -96,6 +101,49 @@ def test_every_figure_is_that_of_the_record(tmp_path: Path) -> None:
         values = [float(value) for value in re.findall(r'data-value="([^"]*)"', figures)]
         assert group == rows[name].group
         assert values == [*rows[name].values.values(), rows[name].baseline_dice]
+
+
+@pytest.mark.verifies("REQ-399")
+def test_the_figures_of_each_class_are_under_its_name(tmp_path: Path) -> None:
+    task = SegmentationTask(classes=(LabelClass(value=1, name="artery"), LabelClass(value=2, name="vein")))
+    rows = [
+        counted_case(f"c{number}", overlap=(90 - 30 * (name == "vein"), 10 + number, 20), of_class=name)
+        for number in range(3)
+        for name in ("artery", "vein")
+    ]
+    plan = evaluation_plan(BY_GROUP, digest=DIGEST, request="r", cases=["c0", "c1", "c2"], task=task)
+    made = record_of(rows, plan)
+    found = written(made, report_facts(BY_GROUP, task=task), tmp_path)
+    for name, figures in made.classes.items():
+        for measure, interval in figures.aggregates.items():
+            assert float(shown_of(found, measure, name)["data-value"] or "nan") == interval.mean
+    assert made.classes["artery"].aggregates["dice"].mean > made.classes["vein"].aggregates["dice"].mean
+    cells = re.findall(
+        r'<th scope="row">(c\d)</th><td>(\w+)</td><td>c\d</td><td class="figure" data-value="([^"]*)"', found.source
+    )
+    assert {(case, name): float(value) for case, name, value in cells} == {
+        (row.case, row.of_class): row.dice for row in rows
+    }
+
+
+@pytest.mark.verifies("REQ-399")
+def test_one_group_has_no_interval(tmp_path: Path) -> None:
+    found = written(record(counted_case("only")), report_facts(BY_GROUP), tmp_path)
+    assert "There is no interval: 1 independent group with 1 case." in found.text
+    assert "There is one case, only, with a mean Dice of 0.857." in found.text
+    assert shown_of(found, "dice")["data-lower"] == ""
+
+
+@pytest.mark.verifies("REQ-400")
+def test_the_legend_gives_each_colour_its_meaning(tmp_path: Path) -> None:
+    pictures = album_of(case_arrays(f"c{number}", number / 8, seed=number) for number in range(8))
+    found = written(record(*eight()), report_facts(BY_GROUP), tmp_path, pictures)
+    legend = dict(re.findall(r'<li><i style="background: (#\w+)"></i>([^<]+)</li>', found.source))
+    assert "missed" in legend[outlines.REFERENCE]
+    assert "reference" in legend[outlines.REFERENCE]
+    assert "added" in legend[outlines.PREDICTION]
+    assert "prediction" in legend[outlines.PREDICTION]
+    assert "both" in legend[outlines.BOTH]
 
 
 @pytest.mark.verifies("REQ-399")
@@ -280,6 +328,32 @@ def test_what_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
     assert len(sections) == 11
     for name, content in sections:
         assert re.sub(r"<[^>]+>|\s", "", content), name
+
+
+@given(
+    strategies.lists(
+        strategies.tuples(*[strategies.sampled_from([0, 0, 1, 7, 200])] * 3, strategies.integers(0, 3)),
+        min_size=1,
+        max_size=6,
+    ),
+    strategies.sampled_from([BY_GROUP, analysis_plan()]),
+    strategies.sampled_from(["test", "validation"]),
+    strategies.sampled_from(["dice", "hd95", "failures", "dice_over_baseline"]),
+)
+@settings(max_examples=40)
+def test_any_record_has_a_report(counts: list[tuple[int, ...]], plan: AnalysisPlan, part: str, limited: str) -> None:
+    """A look is used when it is evaluated, so the page of a record with empty masks must not fail."""
+    plan = plan.model_copy(update={"criteria": (Criterion(measure=limited, at_least=0.5, at_most=0.9),)})
+    if plan.conventions.statistics == "mean of groups":
+        plan = plan.model_copy(update={"conventions": plan.conventions.model_copy(update={"failure_dice": 0.5})})
+    cases = [
+        counted_case(f"c{place}", overlap=one[:3], group=f"g{one[3]}", subject=f"g{one[3]}")
+        for place, one in enumerate(counts)
+    ]
+    made = record(*cases, plan=plan)
+    text = page.report_page(made, None, report_facts(plan, part=part))
+    assert all(f">{row.case}<" in text for row in made.cases)
+    assert "nan" not in re.findall(r'data-value="([^"]*)"', text)
 
 
 @pytest.mark.verifies("REQ-401", "RC-159")

@@ -136,7 +136,7 @@ def _bytes_of(image: NDArray[Any]) -> NDArray[np.uint8]:
     Colours stay as they are; other channels are shown by their maximum. Greys go from the 0.5th to the 99.8th percentile.
     NaN and infinities are black.
     """
-    values = np.asarray(image)
+    values = np.asarray(image, np.uint8) if image.dtype.kind == "b" else np.asarray(image)
     if values.ndim > 2 and values.shape[-1] != 3:
         values = values.max(axis=-1)
     finite = np.isfinite(values)

@@ -157,7 +157,8 @@ def _probabilities(place: str, figures: ClassFigures) -> str:
 
 def _how_certain(record: EvaluationRecord, facts: ReportFacts) -> list[str]:
     dice, groups = record.aggregates[DICE], len(record.groups)
-    counted = f"{groups} independent {'group' if groups == 1 else 'groups'} with {len(record.tested)} cases"
+    cases = f"{len(record.tested)} {'case' if len(record.tested) == 1 else 'cases'}"
+    counted = f"{groups} independent {'group' if groups == 1 else 'groups'} with {cases}"
     if dice.upper is None:
         said = [f"There is no interval: {counted}."]
     else:

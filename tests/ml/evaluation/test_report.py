@@ -20,6 +20,7 @@ from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.evaluation.summaries import percent
 from minivess.records.models.task import SegmentationTask
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
@@ -410,6 +411,24 @@ def test_the_verdict_and_the_summary_follow_from_the_record() -> None:
     assert f"by {made.ece:.3f} on average" in answers["Can its probabilities be trusted?"]
     assert "4 independent groups with 8 cases" in answers["How certain are these figures?"]
     assert made.reuse in answers["How certain are these figures?"]
+
+
+@pytest.mark.verifies("REQ-402")
+def test_an_interval_that_covers_too_rarely_says_so() -> None:
+    cases = [counted_case(f"c{number}", overlap=(99, 1, 1)) for number in range(5)] + [
+        counted_case("bad", overlap=(1, 50, 99))
+    ]
+    made = record(*cases)
+    dice = made.aggregates["dice"]
+    assert dice.coverage is not None
+    assert dice.coverage < 0.92
+    first, found, right = summary_of(made, report_facts(BY_GROUP))[0].sentences
+    assert (
+        f"({dice.lower:.3f} to {dice.upper:.3f}; such intervals contained the mean in {percent(dice.coverage)})"
+        in first
+    )
+    assert re.search(r"finds 83 % \(\d+ % to \d+ %; such intervals contained the mean in \d[\d.]* %\)", found)
+    assert "contained the mean in" in right
 
 
 @pytest.mark.verifies("REQ-402")

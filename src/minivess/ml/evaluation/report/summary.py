@@ -24,6 +24,8 @@ from minivess.records.evaluation.evaluation import FEW_GROUPS, EvaluationRecord
 from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE
 from minivess.records.evaluation.summaries import METHODS, ClassFigures, Interval, percent
 
+_COVERS = 0.92
+"""Simulated coverage below which it is stated beside the interval."""
 _FEW_FOR_SUBGROUPS = 3
 """Groups below which a subgroup is not named as the weakest."""
 
@@ -188,14 +190,18 @@ def _value(interval: Interval) -> str:
 
 
 def _share(interval: Interval) -> str:
-    return f"{interval.mean:.0%}{_bounds(interval, '.0%')}".replace("%", " %")
+    return f"{interval.mean:.0%}{_bounds(interval, '.0%')}".replace("%", " %").replace("  %", " %")
 
 
 def _bounds(interval: Interval, form: str) -> str:
     """The interval in brackets; empty where there is none."""
     if interval.lower is None or interval.upper is None:
         return ""
-    return f" ({interval.lower:{form}} to {interval.upper:{form}})"
+    covered = interval.coverage
+    doubt = (
+        "" if covered is None or covered >= _COVERS else f"; such intervals contained the mean in {percent(covered)}"
+    )
+    return f" ({interval.lower:{form}} to {interval.upper:{form}}{doubt})"
 
 
 def _listed(names: list[str], most: int = 6) -> str:

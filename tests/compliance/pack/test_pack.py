@@ -92,6 +92,18 @@ def test_the_pack_says_nothing_about_the_machine_or_its_folders(release: Release
     assert str(tmp_path).encode() not in built.path.read_bytes()
 
 
+@pytest.mark.verifies("REQ-398")
+def test_the_report_with_pictures_of_test_cases_is_bound_by_its_entry_and_not_in_the_pack(
+    release: Release, tmp_path: Path
+) -> None:
+    (entry,) = [one for one in release.log.entries if one.body.action == "evaluation"]
+    assert "evaluation/report.html" in {one.name for one in entry.body.outputs}
+    assert (release.workspace.evaluation / "report.html").is_file()
+    files = read_archive(release.build(tmp_path / "pack.zip").path.read_bytes())
+    assert "data/evaluation/evaluation.json" in files
+    assert not [name for name in files if name.endswith("report.html") and "evaluation" in name]
+
+
 @pytest.mark.verifies("REQ-040")
 def test_releases_in_other_folders_give_the_same_bytes(tmp_path: Path) -> None:
     first, second = (make_release(tmp_path / name) for name in ("one", "two-with-another-name"))

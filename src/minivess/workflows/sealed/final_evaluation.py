@@ -16,9 +16,10 @@ from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.processes.private_memory import keep_memory_private
 from minivess.ml.evaluation.baseline import tune_thresholds
-from minivess.ml.evaluation.evaluate import evaluate
+from minivess.ml.evaluation.evaluate import Pictures, evaluate
 from minivess.ml.evaluation.figures import write_figures
 from minivess.ml.evaluation.report.case_panels import draw_case
+from minivess.ml.evaluation.report.facts import ReportFacts
 from minivess.ml.evaluation.report.page import write_report
 from minivess.ml.inference.isolated import IsolatedPredictor
 from minivess.ml.sealed.sealed_cases import open_image, open_label, open_sealed
@@ -39,7 +40,7 @@ from minivess.workflows.sealed.look_references import rest_on_look
 from minivess.workflows.sealed.report_facts import pictures_withheld, report_facts
 from minivess.workflows.sealed.requests import approve
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
-from minivess.workflows.session.recording import recorded
+from minivess.workflows.session.recording import Recording, recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
 
@@ -50,7 +51,7 @@ _log = logging.getLogger(__name__)
 
 
 @implements("REQ-022", "REQ-023", "REQ-024", "REQ-025", "REQ-092", "REQ-093", "REQ-094", "REQ-095", "REQ-133")
-@implements("REQ-180", "REQ-398", "REQ-400", "RC-03")
+@implements("REQ-180", "REQ-400", "RC-03")
 @follows("evaluate")
 def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord:
     """Evaluate the exported model on the sealed test set, under the approval of `request_id`.
@@ -131,14 +132,9 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
         )
         first = history.first_result(asked.id)
         if first is None or same_figures(first, result):
-            write_json(workspace, EVALUATION, made)
-            pictures = write_figures(made, details, workspace.evaluation / "figures", cases=not custodian)
-            for path in pictures:
-                record.output(f"evaluation/figures/{path.name}", path)
             opened = next(one for one in history.looks() if one.opening.request == asked.id)
             told = report_facts(services, held, opened, made, plan)
-            record.output(REPORT, write_report(made, details.album, told, workspace.evaluation / "report.html"))
-            record.output(EVALUATION, workspace.evaluation / "evaluation.json")
+            _write(workspace, record, made, details, told, cases=not custodian)
         else:
             _log.warning(
                 "the figures differ from those of the first evaluation under %s: the first ones count, and the log shows both",
@@ -146,6 +142,33 @@ def run(services: Services, signer: Signer, request_id: str) -> EvaluationRecord
             )
         record.payload(**result.model_dump(mode="json"))
     return made
+
+
+@implements("REQ-398")
+def _write(
+    workspace: Workspace,
+    record: Recording,
+    made: EvaluationRecord,
+    details: Pictures,
+    told: ReportFacts,
+    *,
+    cases: bool,
+) -> None:
+    """Write the record of an evaluation, its figures and its report, and name them in the entry.
+
+    Args:
+        workspace: where to.
+        record: the entry.
+        made: the record.
+        details: what is drawn.
+        told: what the report states.
+        cases: whether to draw images of test cases.
+    """
+    write_json(workspace, EVALUATION, made)
+    for path in write_figures(made, details, workspace.evaluation / "figures", cases=cases):
+        record.output(f"evaluation/figures/{path.name}", path)
+    record.output(REPORT, write_report(made, details.album, told, workspace.evaluation / "report.html"))
+    record.output(EVALUATION, workspace.evaluation / "evaluation.json")
 
 
 @implements("REQ-133", "RC-03")

@@ -62,24 +62,6 @@ def report_page(record: EvaluationRecord, pictures: Album | None, facts: ReportF
     script = environment.get_template("sort.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     lines = case_lines(record, album)
-    classes = [
-        {
-            "name": of_class,
-            "title": facts.task.classes[0].name if of_class is None else of_class,
-            "figures": figures,
-            "rows": measure_rows(record, of_class, facts),
-            "missing": [one for one in record.measures if one.name not in figures.aggregates],
-            "reliability": [
-                (title, error, charts.reliability_of(record, of_class, border=border))
-                for title, error, border in (
-                    (f"All {_voxels(facts)}", figures.ece, False),
-                    (f"Within {BAND_VOXELS} {_voxels(facts)} of the reference's border", figures.band_ece, True),
-                )
-            ],
-            "precision_recall": charts.precision_recall_of(record, of_class),
-        }
-        for of_class, figures in record.by_class.items()
-    ]
     return environment.get_template("report.html.j2").render(
         record=record,
         facts=facts,
@@ -89,7 +71,7 @@ def report_page(record: EvaluationRecord, pictures: Album | None, facts: ReportF
         script_digest=digest,
         verdict=verdict_of(record, facts),
         answers=summary_of(record, facts),
-        classes=classes,
+        classes=[_class_view(record, of_class, facts) for of_class in record.by_class],
         several=bool(record.classes),
         measures=record.measures,
         unplanned=measures_of(set(facts.plan.measures) - {one.name for one in record.measures}),
@@ -105,6 +87,25 @@ def report_page(record: EvaluationRecord, pictures: Album | None, facts: ReportF
         voxels=_voxels(facts),
         data_uri=data_uri,
     )
+
+
+def _class_view(record: EvaluationRecord, of_class: str | None, facts: ReportFacts) -> dict[str, Any]:
+    """What the page shows of one class."""
+    figures = record.by_class[of_class]
+    kinds = (
+        (f"All {_voxels(facts)}", figures.ece, False),
+        (f"Within {BAND_VOXELS} {_voxels(facts)} of the reference's border", figures.band_ece, True),
+    )
+    return {
+        "name": of_class,
+        "title": facts.task.classes[0].name if of_class is None else of_class,
+        "rows": measure_rows(record, of_class, facts),
+        "missing": [one for one in record.measures if one.name not in figures.aggregates],
+        "reliability": [
+            (title, error, charts.reliability_of(record, of_class, border=border)) for title, error, border in kinds
+        ],
+        "precision_recall": charts.precision_recall_of(record, of_class),
+    }
 
 
 @implements("REQ-398")

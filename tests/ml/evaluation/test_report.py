@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from markupsafe import Markup
 
 from minivess.ml.evaluation.report import counted
 from minivess.ml.evaluation.report.charts import SQUARE, forests_of, precision_recall_of, reliability_of, strip_of
@@ -260,6 +261,15 @@ def test_hostile_words_are_words(tmp_path: Path) -> None:
     assert not [link for link in found.links if "example.org" in link]
     assert {tag for tag, _ in found.elements if tag in {"img", "script", "style"}} <= {"img", "script", "style"}
     assert sum(tag == "style" for tag, _ in found.elements) == 1
+
+
+@pytest.mark.verifies("REQ-403")
+def test_a_further_section_is_put_in_only_when_it_is_marked_as_html() -> None:
+    made, facts = record(*eight()), report_facts(BY_GROUP)
+    html = '<section class="explanation"><h2>Explanation</h2></section>'
+    assert html in page.report_page(made, None, facts, [Markup(html)])  # noqa: S704  a constant
+    assert html not in page.report_page(made, None, facts, [html])
+    assert "&lt;section class=" in page.report_page(made, None, facts, [html])
 
 
 @pytest.mark.verifies("REQ-403")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,16 @@ def mark_of(facts: ReportFacts) -> str:
 
 
 @implements("REQ-398", "REQ-399", "REQ-403")
-def report_page(record: EvaluationRecord, pictures: Album | None, facts: ReportFacts) -> str:
+def report_page(
+    record: EvaluationRecord, pictures: Album | None, facts: ReportFacts, further: Sequence[str] = ()
+) -> str:
     """The report as HTML.
 
     Args:
         record: the evaluation.
         pictures: pictures of its cases; None, or an empty album: the report has none, and says why.
         facts: what else the report states.
+        further: further sections, for example explanations. `Markup` is put in as it is, other text as text.
 
     Raises:
         UsageError: a registered criterion has no limit.
@@ -86,6 +89,7 @@ def report_page(record: EvaluationRecord, pictures: Album | None, facts: ReportF
         charts=charts,
         voxels=_voxels(facts),
         data_uri=data_uri,
+        further=further,
     )
 
 
@@ -109,14 +113,16 @@ def _class_view(record: EvaluationRecord, of_class: str | None, facts: ReportFac
 
 
 @implements("REQ-398")
-def write_report(record: EvaluationRecord, pictures: Album | None, facts: ReportFacts, path: Path) -> Path:
-    """Write the report whole or not at all; returns where it is.
+def write_report(
+    record: EvaluationRecord, pictures: Album | None, facts: ReportFacts, path: Path, further: Sequence[str] = ()
+) -> Path:
+    """Write the report whole or not at all; returns where it is. The arguments are those of `report_page`, and the path.
 
     Raises:
         UsageError: see `report_page`.
         CouldNotCheckError: the file cannot be written.
     """
-    write_text_atomic(path, report_page(record, pictures, facts))
+    write_text_atomic(path, report_page(record, pictures, facts, further))
     return path
 
 

@@ -15,17 +15,19 @@ from minivess.foundation.implements import implements
 from minivess.ml.measures.mask_pairs import Mask, box_of, crop_pair, mask_pair
 from minivess.ml.measures.shapes.skeletons import RULES
 from minivess.ml.measures.shapes.surface import Distances, Spacing, border, border_distances
+from minivess.ml.measures.shapes.thinning import components
 
 Masks = tuple[Mask, Mask]
 """Of prediction and reference."""
+Components = tuple[NDArray[np.int32], int]
 
 
 @dataclass(frozen=True)
 class CasePair:
     """Prediction and reference of one case, binary, (z, y, x) or (y, x), with the voxel size in any unit.
 
-    What several measures share is made when it is first asked for, and once: the box, the borders with their distances, and
-    the skeletons.
+    What several measures share is made when it is first asked for, and once: the box, the components, the borders with
+    their distances, and the skeletons.
     """
 
     prediction: Mask
@@ -58,6 +60,12 @@ class CasePair:
     def cropped(self) -> Masks:
         """Both masks in the smallest box with all foreground, see `mask_pairs.crop_pair`."""
         return crop_pair(self.prediction, self.reference)
+
+    @cached_property
+    def components(self) -> tuple[Components, Components]:
+        """The labels of the components of both masks in the box from 1, and their numbers, see `thinning.components`."""
+        predicted, true = self.cropped
+        return components(predicted), components(true)
 
     @cached_property
     def borders(self) -> Masks:

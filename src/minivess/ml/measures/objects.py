@@ -6,7 +6,6 @@ import numpy as np
 
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.shapes.thinning import components
 from minivess.records.evaluation.counts import ObjectCounts
 from minivess.records.evaluation.evaluation import Conventions
 
@@ -18,7 +17,7 @@ def count(pair: CasePair, conventions: Conventions) -> ObjectCounts:
     An object is a component (26-connected, in a plane 8-connected). Two objects match when their intersection is more than
     half of their union. So an object matches at most one other (Kirillov et al., Panoptic segmentation, CVPR 2019, section 4).
     """
-    (predicted, found), (true, there) = map(components, pair.cropped)
+    (predicted, found), (true, there) = pair.components
     both = (predicted > 0) & (true > 0)
     pairs, common = np.unique(predicted[both].astype(np.int64) * (there + 1) + true[both], return_counts=True)
     sizes = np.bincount(predicted.ravel(), minlength=found + 1), np.bincount(true.ravel(), minlength=there + 1)

@@ -10,7 +10,9 @@ from minivess.records.evaluation.evaluation import Conventions
 
 def count(pair: CasePair, conventions: Conventions) -> TopologyCounts:
     """The Betti numbers of prediction and reference; the conventions have no influence."""
-    predicted, true = map(betti_numbers, pair.cropped)
+    predicted, true = (
+        betti_numbers(mask, found) for mask, (_, found) in zip(pair.cropped, pair.components, strict=True)
+    )
     return TopologyCounts(
         predicted_components=predicted.components,
         predicted_tunnels=predicted.tunnels,

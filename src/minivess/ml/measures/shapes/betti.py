@@ -29,9 +29,14 @@ class BettiNumbers(NamedTuple):
 
 
 @implements("REQ-377")
-def betti_numbers(mask: Mask) -> BettiNumbers:
-    """The Betti numbers of a binary mask (z, y, x) or (y, x). Beyond the edge of the field is background."""
-    count = components(mask)[1]
+def betti_numbers(mask: Mask, count: int | None = None) -> BettiNumbers:
+    """The Betti numbers of a binary mask (z, y, x) or (y, x). Beyond the edge of the field is background.
+
+    Args:
+        mask: binary.
+        count: the number of its components, where it is known.
+    """
+    count = components(mask)[1] if count is None else count
     if not count:
         return BettiNumbers(0, 0, 0)
     cavities = 0

@@ -269,6 +269,21 @@ def _looked_under_former() -> GuardedLog:
     return log
 
 
+def _saying(**sentences: str) -> AnalysisPlan:
+    """The plan with further measures, and what it says that they give."""
+    conventions = PLAN.conventions.model_copy(update={"of_measure": sentences})
+    return PLAN.model_copy(update={"measures": (*PLAN.measures, *sentences), "conventions": conventions})
+
+
+def _looked_saying() -> GuardedLog:
+    log, planned = logs.exported(), _saying(iou="1 without a voxel")
+    log.criteria(ada(), planned)
+    wish = _under(planned, "open-1")
+    log.ask(ada(), wish)
+    log.approve(ben(), grant(wish, ben()))
+    return log
+
+
 LATE: dict[str, AnalysisPlan] = {
     "another unit of distances": _conventions(unit="mm"),
     "a lower criterion": _plan(0.84),
@@ -295,6 +310,9 @@ LATE: dict[str, AnalysisPlan] = {
 GOOD: dict[str, Story] = {
     "laxer plan and policy before a look": then(logs.exported, _laxer_before),
     "a plan with the statistics of its seal": then(_sealed_by_group, lambda log: log.criteria(ada(), _by_group())),
+    "a further measure after a look, with its sentence": then(
+        _looked_saying, lambda log: log.criteria(ada(), _saying(iou="1 without a voxel", ppv="undefined without one"))
+    ),
     "a stricter limit of failures after a look": then(
         _looked_by_group, lambda log: log.criteria(ada(), _by_group(failure_dice=0.6))
     ),
@@ -440,6 +458,16 @@ BAD: dict[str, Story] = {
     "a distance of no unit beside a tolerance in micrometres": then(
         logs.exported, lambda log: _states(log, "tolerance", "unit", measures=("dice", "hd95"), tolerance_um=2.0)
     ),
+    "after a look, another sentence of a measure": then(
+        _looked_saying, lambda log: log.criteria(ada(), _saying(iou="0 without a voxel"))
+    ),
+    "after a look, a measure without its sentence": then(
+        _looked_saying,
+        lambda log: log.criteria(ada(), PLAN.model_copy(update={"measures": (*PLAN.measures, "iou")})),
+    ),
+    "a sentence of an unknown measure": then(logs.exported, lambda log: _states(log, of_measure={"dise": "1"})),
+    "a sentence that is none": then(logs.exported, lambda log: _states(log, of_measure={"iou": 1})),
+    "sentences in a list": then(logs.exported, lambda log: _states(log, of_measure=["iou"])),
     "an unknown unit of distances": then(logs.exported, lambda log: _states(log, unit="inch")),
     "after a look under former names, another unit": then(
         _looked_under_former, lambda log: log.criteria(ada(), _conventions(unit="px"))

@@ -25,9 +25,10 @@ from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.acceptance_criteria import judge
-from minivess.records.evaluation.cases import CaseMeasures
+from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES, USUAL, heading_of, name_in
+from minivess.records.evaluation.recomputation import first_difference
 from minivess.records.lengths import Length, LengthUnit
 from tests.support import earlier
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
@@ -101,6 +102,32 @@ def test_a_new_measure_is_in_records_criteria_gates_and_pages(
         "{% for name in evaluation.aggregates %}{{ name|measure }}; {% endfor %}", encoding="utf-8"
     )
     assert "Recall of voxels; " in Renderer(tmp_path).render("page.html.j2", {"evaluation": record})
+    assert [path.name for path in figures.write_figures(record, pictures, tmp_path)][-1] == "measures.svg"
+
+
+@pytest.mark.verifies("REQ-374", "REQ-381")
+def test_an_evaluation_has_the_measures_of_its_plan_and_each_count_once(
+    tmp_path: Path, vessels: Vessels, case_record: Callable[[str, str], CaseRecord]
+) -> None:
+    volumes = {name: vessels(seed) for seed, name in enumerate(("a", "b", "c"))}
+    plan = analysis_plan(bootstrap=100).model_copy(
+        update={"measures": tuple(name for name in MEASURES if name != "nsd")}
+    )
+    record, pictures = evaluate(
+        ((case_record(name, name), image) for name, (image, _) in volumes.items()),
+        lambda image, _: (image[np.newaxis] > 4).astype(np.float32),
+        lambda case: volumes[case][1],
+        evaluation_plan(plan, digest=DIGEST, request="r", cases=volumes),
+    )
+    shared = ("dice", "cldice", "hd95", "distances", "boundary_iou", "topology", "objects", "network")
+    assert all(isinstance(one, CaseCounts) and tuple(one.counts) == shared for one in record.cases)
+    assert record.measured == plan.measures
+    assert set(record.aggregates) - {"dice_over_baseline"} == set(plan.measures)
+    assert first_difference(record, plan) is None
+    assert EvaluationRecord.model_validate_json(record.model_dump_json()) == record
+    heading = cases_csv(record).splitlines()[0]
+    assert ",radius_error,baseline_dice," in heading
+    assert "nsd" not in heading
     assert [path.name for path in figures.write_figures(record, pictures, tmp_path)][-1] == "measures.svg"
 
 

@@ -28,6 +28,10 @@ from minivess.records.evaluation.summaries import METHODS, ClassFigures, percent
 _Case = CaseCounts | CaseMeasures
 _LINE = 0.17
 """Inches of a line of a heading."""
+_ACROSS = 4
+"""Panels of measures in a row of the figure; more are below."""
+_TICKS = 0.35
+"""Inches for the numbers below a panel."""
 
 
 def write_figures(
@@ -91,15 +95,21 @@ def measures_by_case(record: EvaluationRecord, pictures: Pictures) -> bytes:
     looks, rows = looks_of(record, pictures), _rows(record)
     with mpl.rc_context(STYLE):
         top = 0.3 + _LINE * (1 + len(looks))
+        bands = math.ceil(len(record.measures) / _ACROSS)
         height = top + 0.95 + 0.27 * len(rows) * (1 + 0.35 * (len(looks) - 1))
-        figure = Figure(figsize=(11, min(max(height, 3.2), 24)))
-        axes = figure.subplots(1, len(record.measures), sharey=True, squeeze=False)[0]
+        height, between = min(max(height, 3.2), 24), top + _TICKS
+        figure = Figure(figsize=(11, height + (bands - 1) * (height - 0.95 + _TICKS)))
+        across = min(_ACROSS, len(record.measures))
+        axes = list(figure.subplots(bands, across, sharey=True, squeeze=False).flat)
         size = 8 if len(rows) <= 40 else 5
         labels = [_label(next(iter(row.values()))) for row in rows]
         names = max(map(len, labels)) * 0.62 * size / 72  # inches, of letters as wide as they come
         bottom = 0.75 if len(looks) == 1 else 0.95
-        margins(figure, left=0.25 + names, right=0.15, top=top, bottom=bottom, wspace=0.18, hspace=0)
-        for axis, measure in zip(axes, record.measures, strict=True):
+        panel = (figure.get_figheight() - top - bottom - (bands - 1) * between) / bands
+        margins(figure, left=0.25 + names, right=0.15, top=top, bottom=bottom, wspace=0.18, hspace=between / panel)
+        for axis in axes[len(record.measures) :]:
+            axis.set_visible(False)
+        for axis, measure in zip(axes, record.measures, strict=False):
             axis.set_title(
                 "\n".join([measure.short_heading(record.unit), *(heading(one, measure, record) for one in looks)])
             )

@@ -188,13 +188,13 @@ MEASURES: dict[str, Measure] = {
             "assd",
             "Average symmetric surface distance",
             "ASSD",
-            **_of("distances", Measured("assd"), _EMPTY_DISTANCE, **_DISTANCE),
+            **_of("distances", Measured("assd"), _EMPTY_DISTANCE, **_DISTANCE | {"digits": 2}),
         ),
         Measure(
             "masd",
             "Mean average surface distance",
             "MASD",
-            **_of("distances", Measured("masd"), _EMPTY_DISTANCE, **_DISTANCE),
+            **_of("distances", Measured("masd"), _EMPTY_DISTANCE, **_DISTANCE | {"digits": 2}),
         ),
         Measure(
             "boundary_iou",

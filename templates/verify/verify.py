@@ -1449,7 +1449,7 @@ class Standing:
 
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
         told = plan["conventions"]
-        older = told.get("statistics") == "mean of cases" or told.get("failure_dice", 1) is None
+        older = told.get("statistics") == "mean of cases" or None in told.values() or told.get("of_measure") == {}
         need(spelled_out(plan, "plan") and not older, "does not spell out a plan as it is read")
         by_group = told.get("statistics", "mean of cases"), told["bootstrap_unit"]
         fits = by_group == ("mean of groups", "group") or not {"statistics", "failure_dice"} & set(told)

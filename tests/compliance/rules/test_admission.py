@@ -467,6 +467,7 @@ BAD: dict[str, Story] = {
     ),
     "a sentence of an unknown measure": then(logs.exported, lambda log: _states(log, of_measure={"dise": "1"})),
     "a sentence that is none": then(logs.exported, lambda log: _states(log, of_measure={"iou": 1})),
+    "no sentence of any measure, stated": then(logs.exported, lambda log: _states(log, of_measure={})),
     "sentences in a list": then(logs.exported, lambda log: _states(log, of_measure=["iou"])),
     "an unknown unit of distances": then(logs.exported, lambda log: _states(log, unit="inch")),
     "after a look under former names, another unit": then(

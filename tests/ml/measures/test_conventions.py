@@ -17,8 +17,7 @@ BODY[1:3, 1:4, 1:5] = True
 
 FOUND_NOTHING, FOUND_WRONGLY, NOTHING = "prediction empty", "reference empty", "both empty"
 PAIRS = {NOTHING: (EMPTY, EMPTY), FOUND_NOTHING: (EMPTY, BODY), FOUND_WRONGLY: (BODY, EMPTY)}
-
-SAID = {
+SAID: dict[str, dict[str, float | None]] = {
     "1 when both masks are empty, 0 when one is": {NOTHING: 1.0, FOUND_NOTHING: 0.0, FOUND_WRONGLY: 0.0},
     "0 when both masks are empty, undefined when one is": {NOTHING: 0.0, FOUND_NOTHING: None, FOUND_WRONGLY: None},
     "undefined where the reference is empty, 1 where only the prediction is": {

@@ -123,7 +123,7 @@ class Measure:
 _EMPTY_SHARE = "1 when both masks are empty, 0 when one is"
 _EMPTY_DISTANCE = "0 when both masks are empty, undefined when one is; beyond the edge of the field is background"
 _NO_REFERENCE = "undefined where the reference is empty"
-_LINE = "of the skeleton that `skeleton` describes, which has a voxel where the mask has one"
+_LINE = "a mask with a voxel has a skeleton (see `skeleton`)"
 _LOWER: dict[str, Any] = {"higher_is_better": False, "largest": None, "can_be_undefined": True}
 _DISTANCE: dict[str, Any] = {**_LOWER, "is_distance": True, "digits": 1}
 _SHARED: dict[str, type[CaseNumbers]] = {

@@ -35,12 +35,11 @@ import random
 import re
 import struct
 import sys
-import time
 import unicodedata
 import zlib
 from pathlib import Path
 
-LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON = 1 << 30, 20000, 1 << 26
+LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON, UTC = 1 << 30, 20000, 1 << 26, datetime.timezone.utc  # noqa: UP017  Python 3.9
 TAG, LIST, ODOMETER, RECORD, EVENTS, CHECKPOINT, PAGE, POLICY, GATES, TEXT, RISKS, RESULTS, SBOM, SOUP = (
     "tagmanifest-sha512.txt",
     "signatures/SIGNATURES.txt",
@@ -505,30 +504,9 @@ HELD = {
 }
 """By counts: pairs of a part and its whole; then for prediction and reference what a mask has if and only if it has a voxel, and
 at most one for each voxel, what is 0 without a voxel, and what is undefined if and only if there is none."""
-LOSSES = {
-    "brier": lambda likely: (1 - likely) * (1 - likely),
-    "nll": lambda likely: -math.log(max(likely, 1e-6)),
-}
-"""What is summed over the voxels of a case, from the probability of what the reference says of a voxel."""
-BINNED = {
-    "sums": lambda bins: [sum(column) for column in zip(*bins)],  # noqa: B905  each has voxels, probability and positives
-    "inside": lambda bins: all(
-        row[2] <= row[0] and abs(2 * row[1] - 10**4 * (2 * place + 1) * row[0]) <= (10**4 + 2) * row[0]
-        for place, row in enumerate(bins)
-    ),
-    "loss": lambda bins, loss, best: math.fsum(
-        row[2] * loss((place + best) / 100) + (row[0] - row[2]) * loss(1 - (place + 1 - best) / 100)
-        for place, row in enumerate(bins)
-    ),
-    "part": lambda some, bins: all(
-        one[0] <= row[0] and one[2] <= row[2] for one, row in zip(some, bins)  # noqa: B905  both have as many
-    ),
-}
-"""Of bins of probability: their sums; whether the probabilities of 100 bins are inside each; the sum of a loss if each voxel had
-the best or the worst probability of its bin; whether voxels are part of others."""
 
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
-# object with values of such.
+# object with values of such, ! not empty.
 # fmt: off
 TYPES = {
     "key": lambda key: raw_key(fit(key, "public-key", "the key")), "any": lambda value: value,
@@ -546,50 +524,6 @@ TYPES = {
     "shares": lambda value: [one is None or fit(one, "share", "a share") for one in fit(value, "object", "it").values()],
     "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
-    "scores": lambda held: [
-        need(len(fit(held, "sums", "it")["bins"]) == 100 and BINNED["inside"](held["bins"]), "no 100 bins, or one that is wrong"),
-        need(
-            all(
-                10**6 * BINNED["loss"](held["bins"], loss, 1) - slack
-                <= held[name]
-                <= 10**6 * BINNED["loss"](held["bins"], loss, 0) + slack
-                for slack in [1 + sum(row[0] for row in held["bins"])]
-                for name, loss in LOSSES.items()
-            ),
-            "a sum that cannot come from its bins",
-        ),
-    ],
-    "scored-case": lambda case: [
-        need(
-            len({"scores", "border_scores"} & set(fit(case, "case", "it"))) != 1 and ("shape" in case) == ("spacing" in case),
-            "scores without those of the border, or a shape without spacing",
-        ),
-        need(
-            all(
-                fine[::2] == coarse[::2] and 2 * abs(fine[1] - coarse[1]) <= 115
-                for name, other in (("scores", "bins"), ("border_scores", "border_bins"))
-                if name in case
-                for fine, coarse in [map(BINNED["sums"], (case[name]["bins"], case[other]))]
-            ),
-            "scores of other voxels than those of its bins",
-        ),
-        need(
-            "scores" not in case
-            or (
-                BINNED["part"](case["border_scores"]["bins"], case["scores"]["bins"])
-                and all(case["border_scores"][name] <= case["scores"][name] + 1 for name in LOSSES)
-            ),
-            "larger scores along the border than in the volume",
-        ),
-        need(
-            "shape" not in case
-            or (
-                2 <= len(case["shape"]) == len(case["spacing"]) <= 3
-                and functools.reduce(operator.mul, case["shape"]) == BINNED["sums"](case["bins"])[0]
-            ),
-            "a shape that fits neither its spacing nor its bins",
-        ),
-    ],
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
     "digest": r"sha256:[0-9a-f]{64}",
     "time": lambda text: check_time(fit(text, "text", "a time")), "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
@@ -599,8 +533,8 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
-    "measure": "|".join(FORMULAS), "length-unit": "um|mm|px",
-    "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures", "(border_)?(brier|nll|ace|average_precision)"]),
+    "measure": "|".join(FORMULAS), "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures"]),
+    "length-unit": "um|mm|px",
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
@@ -623,7 +557,7 @@ def read_forms(text, usual=None):  # by name: the marks and the type of each fie
         name, _, fields = row.partition(": ")
         found[name] = {}
         for field, _, kind in [field.partition("=") for field in fields.split()]:
-            plain = field.rstrip("?~*+")
+            plain = field.rstrip("?~*+!")
             found[name][plain] = field[len(plain) :], kind or (usual or {}).get(plain, "any")
     return found
 
@@ -639,7 +573,7 @@ context: git_commit~=commit git_dirty~=bool data~=digest dvc~=dvc model~=digest 
 trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note layout?=1
 trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-key
 roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
-rules: rules?*=rule signers?*=signer; rule: role=role meaning=meaning; signer: id=text key=key name=text roles*=text
+rules: rules?*=rule signers?*=signer; rule: role=role meaning=meaning; signer: id=text key=key name=text roles*!=text
 policy: policy=signatures gates=list; signatures: name=slug rules*=rule; quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=between-0-1 groups=digest unit=short lowered?*=lowered statistics?=statistics
 lowered: rule=slug usual=severity severity=severity; graded: rule=slug usual=severity severity=severity reason~=short
@@ -663,8 +597,8 @@ gate calibration: kind=text id=slug at_most=share; gate criteria: kind=text id=s
 request: model=digest calibration=digest configuration=digest plan=digest criteria=digest data=digest inputs?~=digest
     policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
 grant: request=slug approver=slug wrapped_key?~=text key_digest?~=digest mode?~=mode envelope=envelope
-chain: ingest=ref validation=ref split=ref seal=ref runs*=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
-    request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*=look
+chain: ingest=ref validation=ref split=ref seal=ref runs*!=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
+    request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*!=look
 ref: index=0 digest=digest; run: run=ref disposition?~=ref; look: approval=ref evaluation?~=ref
 tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text
     safety_class=safety-class
@@ -672,11 +606,7 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
-    border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive attributes?+=short
-    errors?=errors readers?=measures
-errors: missed=missed false=false; false: depth?*=counts size*=counts components*=counts border*=counts
-missed: radius*=counts depth?*=counts size*=counts components*=counts border*=counts
-sums: brier=0 nll=0 bins*=counts
+    border_bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance distances?=distances boundary_iou?=common
     topology?=topology objects?=overlap network?=network
 distances: hd~=from-0 assd~=from-0 masd~=from-0; common: both=0 predicted=0 reference=0
@@ -690,22 +620,22 @@ within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=int level?=between-0-1 method?~=method groups?~=1 coverage?~=share
     beside?~=limits
 limits: method=method lower=number upper=number coverage?~=share
-record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=scored-case
+record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
     aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1 measured?*=measure classes?+=figures
 figures: aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number
 export: onnx=digest opset=int input_shape*=int max_abs_difference=number tolerance=number flipped_voxels=int
     tested_patches=int seconds_torch=number seconds_onnx=number task?=object preprocessing?=object model?=contract
-contract: format=model/1 graphs*=graph rule=short tiling=tiling calibrator=calibrator decision=decision conformal=conformal
-    intended_use=object licences=licences backend=backend backends*=measured
+contract: format=model/1 graphs*!=graph rule=short tiling=tiling calibrator=calibrator decision=decision conformal=conformal
+    intended_use=object licences=licences backend=backend backends*!=measured
 graph: file=graph-file digest=digest quantised?=quantised network=short patch*=1 members=1 preprocessing=object
-    preprocessing_digest=digest outputs*=graph-output
+    preprocessing_digest=digest outputs*!=graph-output
 quantised: file=graph-file digest=digest; graph-output: name=output-name axes=short; tiling: overlap=overlap-share blending=blend
 calibrator: method=short parameter=positive inside=bool; decision: rule=decision-rule threshold~=share
 conformal: target_recall=between-0-1 thresholds=shares; licences: code=short weights=short data=short
 measured: name=backend certified=bool reason=short seconds=positive seconds_eager=positive speed=positive threads=1
     parity=parity
-parity: cases*=text voxels=1 max_probability_difference=from-0 flipped_voxels=0 measures+=from-0
+parity: cases*!=text voxels=1 max_probability_difference=from-0 flipped_voxels=0 measures+=from-0
 sealed: split=digest files*=sealed-file wrapped_keys=object salt?=text sources?*=sealed-source root=digest
 sealed-file: case=slug kind=text commitment=digest sealed=digest size=0 session?=0
 sealed-source: case=slug kind=text digest=digest size=0
@@ -763,6 +693,7 @@ def fit_field(value, marks, form, where):  # the same of what a field with marks
     if value is not None or "~" not in marks:
         need("*" not in marks or isinstance(value, list), where + " is not a list")
         need("+" not in marks or isinstance(value, dict), where + " is not an object")
+        need("!" not in marks or value, where + " is empty")
         for one in value if "*" in marks else value.values() if "+" in marks else [value]:
             fit(one, form, where)
 
@@ -825,7 +756,6 @@ def read_trust(data):  # a trust file of either format, in one form
     policy, release, known = read_policy(value["policy"]), {"rules": [], "signers": []}, value.get("known")
     release.update(value.get("release", {}))
     need(policy["logs"], "no log")
-    need(all(signer["roles"] for signer in release["signers"]), "a signer without a role")
     keys, least = [(item["id"], item["key"]["key_id"]) for item in value["roots"]["keys"]], value["roots"]["threshold"]
     need(least <= len({name for name, _ in keys}) == len(keys), "a threshold of roots that cannot be met")
     former = [(*read_vkey(item["log"], 1), item["below"]) for item in value.get("former", [])]
@@ -1172,7 +1102,6 @@ def adopted_table(adopted):  # the actions of the table that an entry names by n
     return table
 
 def chain_of(chain):  # role and reference of every entry that a release names
-    need(chain["runs"] and chain["looks"], "a release without runs or looks")
     pairs = [(role, chain.get(role)) for role in ROLES]
     pairs += [(role, item.get(role)) for item in chain["runs"] + chain["looks"] for role in item]
     return [(role, reference) for role, reference in pairs if reference is not None]
@@ -1585,7 +1514,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:f256ef5d079667986b551b8a6cb09dc5e4fb3ba1dddd06592cd90f9c2eae7b05"
+LAYOUT_2 = "sha256:98ba78458c6fb2f7a5dbd231e47a27e8b8d232351805a65099f25243e989295b"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.
@@ -1620,11 +1549,6 @@ UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069
 """Characters that would change how a line reads."""
 
 CONTRACT = {  # what the record of an exported model must be, by the words for what it is not; `one` is its first graph
-    "it names no graph, output, backend or threshold": lambda export, model, one, files: model["graphs"]
-    and all(graph["outputs"] for graph in model["graphs"])
-    and all(row["parity"]["cases"] for row in model["backends"])
-    and model["backends"]
-    and model["conformal"]["thresholds"],
     "the first graph is another one": lambda export, model, one, files: (one["file"], one["digest"], one["preprocessing"])
     == ("model.onnx", export["onnx"], export.get("preprocessing", {"channels": 1, "axes": "zyx"})),
     "the digest of a preprocessing is another one": lambda export, model, one, files: all(
@@ -1695,32 +1619,6 @@ def measure(name, counts, voxels=0):  # the value of a measure in one case, of s
 def value_of(name, case):  # the same from all counts of a case
     return measure(name, case["counts"][FORMULAS[name][0]], sum(row[0] for row in case["bins"]))
 
-def adaptive_error(bins, voxels):  # the adaptive calibration error, over ranges of whole bins as equal as can be
-    rest, left, gaps, some, gap = voxels, 15, [], 0, 0
-    for number, probability, positives in bins:
-        some, gap = some + number, gap + probability - 10**6 * positives
-        if some and some * left >= rest:
-            gaps, rest, left, some, gap = [*gaps, abs(gap) / 10**6], rest - some, left - 1, 0, 0
-    return math.fsum(gaps) / voxels
-
-SCORES = {
-    "brier": lambda held, voxels: held["brier"] / (10**6 * voxels) if voxels else None,
-    "nll": lambda held, voxels: held["nll"] / (10**6 * voxels) if voxels else None,
-    "ace": lambda held, voxels: adaptive_error(held["bins"], voxels) if voxels else None,
-    "average_precision": lambda held, _: (
-        math.fsum(
-            row[2] * (found[2] / found[0])
-            for place, row in enumerate(held["bins"])
-            for found in [BINNED["sums"](held["bins"][place:])]
-            if row[2]
-        )
-        / positives
-        if (positives := BINNED["sums"](held["bins"])[2])
-        else None
-    ),
-}
-"""The scores of the probabilities of voxels; None: undefined. Along the border their names begin with `border_`."""
-
 def check_case(case):  # the counts of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
     conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
@@ -1753,8 +1651,7 @@ def classes_of(task):  # value and name of each of several classes, of a task or
 
 def check_rows(cases):  # each case has one row of each class; its rows are of the same voxels, and exclude each other
     pairs, held = {(case["case"], case.get("of_class")) for case in cases}, grouped((case["case"], case) for case in cases)
-    held_by = [(*sorted(case["counts"]), *sorted({"scores", "shape"} & set(case))) for case in cases]
-    alike = {(held, case.get("of_class"), case["conformal"] is None) for held, case in zip(held_by, cases)}  # noqa: B905
+    alike = {(tuple(sorted(case["counts"])), case.get("of_class"), case["conformal"] is None) for case in cases}
     counts, classes = ({one[place] for one in alike} for place in (0, 1))
     need(cases and len(pairs) == len(cases), "it has no case, or one twice")
     need(len(counts) == 1 and len(alike) == len(classes), "it has cases with other counts than the rest")
@@ -1763,8 +1660,6 @@ def check_rows(cases):  # each case has one row of each class; its rows are of t
     for name, rows in held.items():
         for case in rows:
             check_case(case)
-        grids = {str((case.get("shape"), case.get("spacing"))) for case in rows}
-        need(len(grids) == 1, "case %s has rows of different shapes or spacings", name)
         sizes, dices = {sum(row[0] for row in case["bins"]) for case in rows}, [case["counts"]["dice"] for case in rows]
         need(len(sizes) == 1, "case %s has rows of different numbers of voxels", name)
         most = max(sum(dice["tp"] + dice[one] for dice in dices) for one in ("fp", "fn"))
@@ -1837,8 +1732,6 @@ RANGES = {
             "branch_error",
             "length_error",
             "radius_error",
-            "nll",
-            "border_nll",
         ),
         (0.0, math.inf),
     ),
@@ -1915,20 +1808,16 @@ def figures_of(cases, plan, level):  # what follows from the counts of all cases
     return {**figures_over(cases, plan, level), **found, "classes": classes}
 
 def figures_over(cases, plan, level):  # what follows from the counts of rows, of one class or of all
-    told, unit, rest = plan["conventions"], plan["conventions"]["bootstrap_unit"], (plan, level)
+    told, unit = plan["conventions"], plan["conventions"]["bootstrap_unit"]
     need(unit in {"subject", "group"}, "the plan resamples a unit that a case does not have")
     columns = {name: [(one[unit], value_of(name, one)) for one in cases] for name in {"dice", *plan["measures"]}}
     base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
     columns["dice_over_baseline"] = [(one[0], one[1] - other[1]) for one, other in zip(columns["dice"], base)]  # noqa: B905
-    for name, field in [pair for pair in itertools.product(SCORES, ("scores", "border_scores")) if pair[1] in cases[0]]:
-        found = [(one[unit], one[field], sum(row[0] for row in one[field]["bins"])) for one in cases]
-        columns[field[:-6] + name] = [(key, SCORES[name](held, voxels)) for key, held, voxels in found]
-    recalls = [(one[unit], one["conformal"]) for one in cases if one["conformal"]]
-    recalls = [(name, one["tp"] / (one["tp"] + one["fn"])) for name, one in recalls if one["tp"] + one["fn"]]
-    defined = {name: [one for one in pairs if one[1] is not None] for name, pairs in columns.items()}
-    made = {name: interval(pairs, *rest, name) for name, pairs in defined.items()}
-    figures = {"aggregates": {name: one for name, one in made.items() if one}, "baseline": interval(base, *rest)}
-    figures["conformal_recall"] = interval(recalls, *rest)
+    recalls = [(one[unit], measure("sensitivity", one["conformal"])) for one in cases if one["conformal"]]
+    apart, held = {"baseline": base, "conformal_recall": recalls}, {}
+    for name, pairs in {**columns, **apart}.items():
+        held[name] = interval([one for one in pairs if one[1] is not None], plan, level, name)
+    figures = {"aggregates": {name: held[name] for name in columns if held[name]}, **{name: held[name] for name in apart}}
     if told.get("failure_dice") is not None:
         figures["aggregates"]["failures"] = share_of_failures(cases, told["failure_dice"], level)
     for name, field in (("ece", "bins"), ("band_ece", "border_bins")):
@@ -2240,7 +2129,7 @@ class Release:
         export = self.json("models/export.json", "export")
         model = export.get("model")
         for words, holds in CONTRACT.items() if model else ():
-            need(model["graphs"] and holds(export, model, model["graphs"][0], self.files), "data/models/export.json: " + words)
+            need(holds(export, model, model["graphs"][0], self.files), "data/models/export.json: " + words)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
         said, plan = self.by["evaluation"]["payload"], self.by["criteria"]["payload"]["plan"]
@@ -2454,7 +2343,7 @@ class Release:
         other, title = one.get("beside", {}), name + " of " + of_class if of_class else name
         told = [figure_text(part.get(field)) or "unknown" for part in (one, other) for field in ("lower", "upper")]
         shown = ["%s: mean %s" % (title, figure_text(one["mean"])), "interval %s to %s" % (*told[:2],)]
-        shown += ["%d cases" % one["n"], "%d groups" % one.get("groups", len(groups))]
+        shown += ["%d cases" % one["n"], "%d groups" % len(groups)]
         shown += [one["method"]] if "method" in one and one["upper"] is not None else []
         shown += covering(one) + (["%s %s to %s" % (other["method"], *told[2:])] if other else []) + covering(other)
         return ", ".join(shown)
@@ -2472,8 +2361,7 @@ class Release:
         for name, role, end in (*ends, ("result", "evaluation", None)):
             index, seen = by[role]["index"], self.done("time.attested", end)
             seen = [one["index"] for one in seen if one["index"] > index and one["payload"]["size"] > index]
-            whose = "attested at entry %d" % seen[0] if seen else "the machine's own time"
-            yield name, index, by[role]["time"], whose
+            yield name, index, by[role]["time"], "attested at entry %d" % seen[0] if seen else "the machine's own time"
 
 # ---------------------------------------------------------------- the pack
 
@@ -2657,7 +2545,7 @@ class Pack:
                 seen = vouching_for(note, self.trust)
                 need(seen and vouches(self.trust["quorum"], self.trust, seen), "too few witnesses")
                 names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
-                latest = time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(max(seen.values())))
+                latest = datetime.datetime.fromtimestamp(max(seen.values()), UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
                 found.append((body["index"], size, latest, names))
         return found
 

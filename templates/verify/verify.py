@@ -1548,46 +1548,30 @@ EVENT_TYPES = {
 UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
 """Characters that would change how a line reads."""
 
-CONTRACT = {  # what the record of an exported model must be, by the words for what it is not; `one` is its first graph
-    "the first graph is another one": lambda export, model, one, files: (one["file"], one["digest"], one["preprocessing"])
-    == ("model.onnx", export["onnx"], export.get("preprocessing", {"channels": 1, "axes": "zyx"})),
-    "the digest of a preprocessing is another one": lambda export, model, one, files: all(
-        graph["preprocessing_digest"] == sha256(json.dumps(
-            ["minivess-preprocessing/1", graph["preprocessing"]], sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode("utf-8"))
-        for graph in model["graphs"]
-    ),
-    "the input is of another shape": lambda export, model, one, files: export["input_shape"]
-    == [1, export.get("task", {}).get("channels", 1), *one["patch"]],
-    "an output is there twice, or the first is not logits": lambda export, model, one, files: all(
-        names[0] == "logits" and len(names) == len(set(names))
-        for names in [[output["name"] for output in graph["outputs"]] for graph in model["graphs"]]
-    ),
-    "two graphs have one file": lambda export, model, one, files: all(
-        len(names) == len(set(names))
-        for names in [[row["file"] for graph in model["graphs"] for row in (graph, graph.get("quantised")) if row]]
-    ),
-    "the graphs of the pack are others": lambda export, model, one, files: {
-        "data/models/" + row["file"]: row["digest"]
-        for graph in model["graphs"] for row in (graph, graph.get("quantised")) if row
-    } == {
-        name: sha256(text) for name, text in files.items() if name.startswith("data/models/") and name.endswith(".onnx")
-    },
-    "graphs of 8 bits do not fit the backend": lambda export, model, one, files: all(
-        ("quantised" in graph) == (model["backend"] == "onnxruntime int8") for graph in model["graphs"]
-    ),
-    "several graphs are calibrated inside": lambda export, model, one, files: len(model["graphs"]) == 1
-    or not model["calibrator"]["inside"],
-    "the backend is not certified": lambda export, model, one, files: model["backend"]
-    in {row["name"] for row in model["backends"] if row["certified"]},
-    "the conformal thresholds are not those of the classes": lambda export, model, one, files: set(
-        model["conformal"]["thresholds"]
-    )
-    == {row["name"] for row in export.get("task", {}).get("classes", [{"name": "foreground"}])},
-    "the decision rule does not fit the classes": lambda export, model, one, files: (model["decision"]["rule"] == "threshold")
-    == (model["decision"]["threshold"] is not None)
-    == (len(model["conformal"]["thresholds"]) == 1),
-}
+def check_contract(export, model, files):  # the record of an exported model agrees with itself and with the graphs of the pack
+    graphs, task, decision, backends = model["graphs"], export.get("task", {}), model["decision"], model["backends"]
+    first, thresholds, usual = graphs[0], set(model["conformal"]["thresholds"]), {"channels": 1, "axes": "zyx"}
+    same = (first["file"], first["digest"]) == ("model.onnx", export["onnx"])
+    need(same and first["preprocessing"] == export.get("preprocessing", usual), "the first graph is another one")
+    need(export["input_shape"] == [1, task.get("channels", 1), *first["patch"]], "the input is of another shape")
+    for graph in graphs:
+        told, outputs = ["minivess-preprocessing/1", graph["preprocessing"]], [one["name"] for one in graph["outputs"]]
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        need(graph["preprocessing_digest"] == sha256(text.encode("utf-8")), "the digest of a preprocessing is another one")
+        fits = outputs[0] == "logits" and len(outputs) == len(set(outputs))
+        need(fits, "an output is there twice, or the first is not logits")
+        need(("quantised" in graph) == (model["backend"] == "onnxruntime int8"), "graphs of 8 bits do not fit the backend")
+    rows = [row for graph in graphs for row in (graph, graph.get("quantised")) if row]
+    held = {"data/models/" + row["file"]: row["digest"] for row in rows}
+    need(len(held) == len(rows), "two graphs have one file")
+    there = [name for name in files if name.startswith("data/models/") and name.endswith(".onnx")]
+    need(held == {name: sha256(files[name]) for name in there}, "the graphs of the pack are others")
+    need(len(graphs) == 1 or not model["calibrator"]["inside"], "several graphs are calibrated inside")
+    need(model["backend"] in {row["name"] for row in backends if row["certified"]}, "the backend is not certified")
+    classes = {row["name"] for row in task.get("classes", [{"name": "foreground"}])}
+    need(thresholds == classes, "the conformal thresholds are not those of the classes")
+    fits = (decision["rule"] == "threshold") == (decision["threshold"] is not None) == (len(thresholds) == 1)
+    need(fits, "the decision rule does not fit the classes")
 
 def run_records(artifacts):  # the digests of the run records among some artifacts
     return {item["digest"] for item in artifacts if item["name"].endswith("/run.json")}
@@ -2127,9 +2111,9 @@ class Release:
 
     def check_model(self):  # the record of the exported model holds, and names the graphs of the pack
         export = self.json("models/export.json", "export")
-        model = export.get("model")
-        for words, holds in CONTRACT.items() if model else ():
-            need(holds(export, model, model["graphs"][0], self.files), "data/models/export.json: " + words)
+        if export.get("model"):
+            with naming("data/models/export.json"):
+                check_contract(export, export["model"], self.files)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
         said, plan = self.by["evaluation"]["payload"], self.by["criteria"]["payload"]["plan"]

@@ -86,7 +86,21 @@ def _twice(value: dict[str, Any]) -> None:
     graphs.append(copy.deepcopy(graphs[0]))
 
 
+def _certified_in_8_bits(model: dict[str, Any]) -> None:
+    """Without a graph of 8 bits."""
+    model["backends"].append({**copy.deepcopy(model["backends"][0]), "name": "onnxruntime int8"})
+    model["backend"] = "onnxruntime int8"
+
+
+def _twice_outside(value: dict[str, Any]) -> None:
+    _twice(value)
+    value["model"]["calibrator"]["inside"] = False
+
+
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another digest of the graph": lambda value: value.update(onnx=digest_bytes(b"another")),
+    "a certificate of 8 bits without a graph of them": _model(_certified_in_8_bits),
+    "a graph twice, calibrated outside": _twice_outside,
     "no graph": _model(lambda model: model.update(graphs=[])),
     "another graph": _graph(digest=digest_bytes(b"another")),
     "another graph by both digests": lambda value: (
@@ -122,6 +136,38 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_both_refuse_a_record_that_does_not_hold(change: str) -> None:
     assert all(EXPORT in said for said in _refused(_changed(CHANGES[change])))
+
+
+def test_both_refuse_several_graphs_that_are_calibrated_inside() -> None:
+    def change(value: dict[str, Any]) -> None:
+        _twice(value)
+        value["model"]["graphs"][1]["file"] = "graphs/second.onnx"
+
+    files = _changed(change)
+    second = {"data/models/graphs/second.onnx": files["data/models/model.onnx"]}
+    product, script = _refused({**files, **second})
+    assert "data/models/export.json" in product
+    assert script == "data/models/export.json: several graphs are calibrated inside"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("another digest of the graph", "the first graph is another one"),
+        ("a certificate of 8 bits without a graph of them", "graphs of 8 bits do not fit the backend"),
+        ("a graph twice, calibrated outside", "two graphs have one file"),
+        ("another patch", "the input is of another shape"),
+        ("no logits", "an output is there twice, or the first is not logits"),
+        ("another digest of the preprocessing", "the digest of a preprocessing is another one"),
+        ("another graph by both digests", "the graphs of the pack are others"),
+        ("a backend that is not certified", "the backend is not certified"),
+        ("a threshold of another class", "the conformal thresholds are not those of the classes"),
+        ("a rule without its threshold", "the decision rule does not fit the classes"),
+        ("no graph", "graphs is empty"),
+    ],
+)
+def test_the_script_names_what_does_not_hold(change: str, words: str) -> None:
+    assert words in _refused(_changed(CHANGES[change]))[1]
 
 
 @pytest.mark.parametrize("extra", ["data/models/graphs/int8-0.onnx", GRAPH])

@@ -152,25 +152,23 @@ def processes() -> None:
         taken: dict[int, list[float]] = {1: [], 2: []}
         for turn in range(TURNS):
             for number in ((1, 2), (2, 1))[turn % 2]:
-                taken[number].append(counted_apart(path, CASES, number)[0])
+                taken[number].append(counted_apart(path, CASES, number, "seconds"))
         ratio = statistics.median(taken[1]) / statistics.median(taken[2])
         row(f"{CASES} cases, one process", f"{statistics.median(taken[1]):.1f} s wall", load())
         row(f"{CASES} cases, one process takes against two", f"{ratio:.2f} times", f"limit 1.6 times; {load()}")
         for number in (1, 2):
-            few, many = (counted_apart(path, cases, number)[1] for cases in (3, CASES))
+            few, many = (counted_apart(path, cases, number, "memory") for cases in (3, CASES))
             row(f"memory of 3 and of {CASES} cases, {number} process(es)", f"{few:.0f}, {many:.0f} MiB")
 
 
-def counted_apart(path: Path, cases: int, number: int) -> tuple[float, float]:
-    """Seconds and largest memory (MiB) of an evaluation of so many cases, by a Python of its own and its processes."""
-    command = [sys.executable, __file__, "--count", str(path), str(cases), str(number)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, memory = done.stdout.split()
-    return float(seconds), float(memory)
+def counted_apart(path: Path, cases: int, number: int, what: str) -> float:
+    """Seconds or largest memory (MiB) of an evaluation of so many cases, by a Python of its own and its processes."""
+    command = [sys.executable, __file__, "--count", str(path), str(cases), str(number), what]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def count(path: str, cases: int, number: int) -> None:
-    """What that Python does: print the seconds from the first case to the last, and the memory of all processes."""
+def count(path: str, cases: int, number: int, what: str) -> None:
+    """What that Python does: print the seconds from the first case to the last, or the memory of all processes."""
     from minivess.ml.evaluation.evaluate import evaluate
     from minivess.records.data.dataset import CaseRecord
     from minivess.records.evaluation.evaluation import (
@@ -213,11 +211,12 @@ def count(path: str, cases: int, number: int) -> None:
             yield record, probabilities + np.float32(0)
 
     largest = Largest()
-    largest.start()
+    if what == "memory":
+        largest.start()
     begun = time.perf_counter()
     evaluate(drawn(), lambda image, _: image[np.newaxis].copy(), lambda _: mask.copy(), plan, processes=number)
     seconds = time.perf_counter() - begun
-    print(seconds, largest.stop())
+    print(largest.stop() if what == "memory" else seconds)
 
 
 class Largest(threading.Thread):
@@ -252,10 +251,10 @@ def main() -> None:
     """Every part, or those that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar=f"{{{','.join(PARTS)}}}", help="all of them by default")
-    parser.add_argument("--count", nargs=3, metavar=("FILE", "CASES", "PROCESSES"), help=argparse.SUPPRESS)
+    parser.add_argument("--count", nargs=4, metavar=("FILE", "CASES", "PROCESSES", "WHAT"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.count:
-        count(given.count[0], int(given.count[1]), int(given.count[2]))
+        count(given.count[0], int(given.count[1]), int(given.count[2]), given.count[3])
         return
     for name in given.parts or PARTS:
         PARTS[name]()

@@ -45,12 +45,24 @@ Feature: Scores of probabilities
       | a lower limit of the border's log likelihood | aggregates.border_nll.lower    |
       | no figure of the calibration error     | aggregates                           |
       | a case without scores                  | case                                 |
+      | no scores in any case                  | scores                               |
 
   @REQ-382
   Scenario: Both verifiers accept a pack whose cases have scores
     Given a pack whose cases have scores
     When both verifiers compute its figures
     Then they find the same, and the same signing text
+
+  @REQ-382
+  Scenario: A plan of before has no scores, and neither has its evaluation
+    Given a predictor and three volumes, one of them without a vessel
+    When they are evaluated under a plan that names no scores
+    Then no case has scores, and no figure is of a score
+
+  @REQ-382
+  Scenario: A plan may gain scores after a look and may not lose them
+    Given a plan with scores and the same plan without them
+    Then both writings of the rules call the loss laxer, and the gain not
 
   @REQ-384
   Scenario: An evaluation states the grid of each case

@@ -504,6 +504,61 @@ HELD = {
 }
 """By counts: pairs of a part and its whole; then for prediction and reference what a mask has if and only if it has a voxel, and
 at most one for each voxel, what is 0 without a voxel, and what is undefined if and only if there is none."""
+LOSSES = {
+    "brier": lambda likely: (1 - likely) * (1 - likely),
+    "nll": lambda likely: -math.log(max(likely, 1e-6)),
+}
+"""What is summed over the voxels of a case, from the probability of what the reference says of a voxel."""
+BINNED = {
+    "sums": lambda bins: [sum(column) for column in zip(*bins)],  # noqa: B905  each has voxels, probability and positives
+    "inside": lambda bins: all(
+        row[2] <= row[0] and abs(2 * row[1] - 10**4 * (2 * place + 1) * row[0]) <= (10**4 + 2) * row[0]
+        for place, row in enumerate(bins)
+    ),
+    "loss": lambda bins, loss, best: math.fsum(
+        row[2] * loss((place + best) / 100) + (row[0] - row[2]) * loss(1 - (place + 1 - best) / 100)
+        for place, row in enumerate(bins)
+    ),
+    "part": lambda some, bins: all(
+        one[0] <= row[0] and one[2] <= row[2] for one, row in zip(some, bins)  # noqa: B905  both have as many
+    ),
+    "range": lambda state, row: next(
+        ([*gaps, abs(gap) / 10**6], rest - some, left - 1, 0, 0)
+        if some and some * left >= rest
+        else (gaps, rest, left, some, gap)
+        for gaps, rest, left, some, gap in [(*state[:3], state[3] + row[0], state[4] + row[1] - 10**6 * row[2])]
+    ),
+}
+"""Of bins of probability: their sums; whether the probabilities of 100 bins are inside each; the sum of a loss if each voxel had
+the best or the worst probability of its bin; whether voxels are part of others. And a step through the bins that makes ranges of
+voxels: the gaps of those that are complete, voxels and ranges that are left, voxels and gap of the next range."""
+FROM_SUMS = {
+    "brier": lambda held, voxels: held["brier"] / (10**6 * voxels) if voxels else None,
+    "nll": lambda held, voxels: held["nll"] / (10**6 * voxels) if voxels else None,
+    "ace": lambda held, voxels: (
+        math.fsum(functools.reduce(BINNED["range"], held["bins"], ([], voxels, 15, 0, 0))[0]) / voxels if voxels else None
+    ),
+    "average_precision": lambda held, _: (
+        math.fsum(
+            row[2] * (found[2] / found[0])
+            for place, row in enumerate(held["bins"])
+            for found in [BINNED["sums"](held["bins"][place:])]
+            if row[2]
+        )
+        / positives
+        if (positives := BINNED["sums"](held["bins"])[2])
+        else None
+    ),
+}
+"""The scores of the probabilities of voxels, of their sums and bins; None: undefined."""
+SCORES = {
+    before + name: lambda case, name=name, field=before + "scores": FROM_SUMS[name](
+        case[field], BINNED["sums"](case[field]["bins"])[0]
+    )
+    for before in ("", "border_")
+    for name in FROM_SUMS
+}
+"""The scores of a case by their names: over all voxels, and along the border of the reference."""
 
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
 # object with values of such, ! not empty.
@@ -524,6 +579,50 @@ TYPES = {
     "shares": lambda value: [one is None or fit(one, "share", "a share") for one in fit(value, "object", "it").values()],
     "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
     "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
+    "scores": lambda held: [
+        need(len(fit(held, "sums", "it")["bins"]) == 100 and BINNED["inside"](held["bins"]), "no 100 bins, or one that is wrong"),
+        need(
+            all(
+                10**6 * BINNED["loss"](held["bins"], loss, 1) - slack
+                <= held[name]
+                <= 10**6 * BINNED["loss"](held["bins"], loss, 0) + slack
+                for slack in [1 + sum(row[0] for row in held["bins"])]
+                for name, loss in LOSSES.items()
+            ),
+            "a sum that cannot come from its bins",
+        ),
+    ],
+    "scored-case": lambda case: [
+        need(
+            len({"scores", "border_scores"} & set(fit(case, "case", "it"))) != 1 and ("shape" in case) == ("spacing" in case),
+            "scores without those of the border, or a shape without spacing",
+        ),
+        need(
+            all(
+                fine[::2] == coarse[::2] and 2 * abs(fine[1] - coarse[1]) <= 115
+                for name, other in (("scores", "bins"), ("border_scores", "border_bins"))
+                if name in case
+                for fine, coarse in [map(BINNED["sums"], (case[name]["bins"], case[other]))]
+            ),
+            "scores of other voxels than those of its bins",
+        ),
+        need(
+            "scores" not in case
+            or (
+                BINNED["part"](case["border_scores"]["bins"], case["scores"]["bins"])
+                and all(case["border_scores"][name] <= case["scores"][name] + 1 for name in LOSSES)
+            ),
+            "larger scores along the border than in the volume",
+        ),
+        need(
+            "shape" not in case
+            or (
+                2 <= len(case["shape"]) == len(case["spacing"]) <= 3
+                and functools.reduce(operator.mul, case["shape"]) == BINNED["sums"](case["bins"])[0]
+            ),
+            "a shape that fits neither its spacing nor its bins",
+        ),
+    ],
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
     "digest": r"sha256:[0-9a-f]{64}",
     "time": lambda text: check_time(fit(text, "text", "a time")), "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
@@ -533,8 +632,8 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
-    "measure": "|".join(FORMULAS), "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures"]),
-    "length-unit": "um|mm|px",
+    "measure": "|".join(FORMULAS), "length-unit": "um|mm|px",
+    "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures", "(border_)?(brier|nll|ace|average_precision)"]),
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
     "link": r"(?=.{1,120}\Z)[A-Z]+-[0-9]+ [a-z_]+ [A-Za-z0-9._-]+", "paragraph": r"(?s:.{1,4000})",
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
@@ -584,6 +683,7 @@ criterion: measure=aggregate of_class?=short statistic?=statistic at_least?~=num
 outcome-of: criterion=criterion value~=number met=bool; looks: per_release?=1 total?=1
 plan: measures?*=measure mask?=short mask_threshold=between-0-1 conventions=conventions intervals?=short confidence?=number
     reuse?=short baseline?=short published?=short seed=int looks=looks criteria*=criterion notes?~=paragraph
+    scores?=short
 conventions: tolerance?=positive unit?=length-unit tolerance_um?=positive foreground_connectivity?=neighbours
     both_empty?=short one_empty?=short of_measure?=sentences border?=short
     skeleton?=short bootstrap?=100 bootstrap_unit?=short statistics?=statistics failure_dice?~=above-0-to-1
@@ -606,7 +706,11 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
-    border_bins*=counts
+    border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive attributes?+=short
+    errors?=errors readers?=measures
+errors: missed=missed false=false; false: depth?*=counts size*=counts components*=counts border*=counts
+missed: radius*=counts depth?*=counts size*=counts components*=counts border*=counts
+sums: brier=0 nll=0 bins*=counts
 measures: dice=overlap cldice?=inside nsd?=within hd95?=distance hd95_um?=distance distances?=distances boundary_iou?=common
     topology?=topology objects?=overlap network?=network
 distances: hd~=from-0 assd~=from-0 masd~=from-0; common: both=0 predicted=0 reference=0
@@ -620,7 +724,7 @@ within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=int level?=between-0-1 method?~=method groups?~=1 coverage?~=share
     beside?~=limits
 limits: method=method lower=number upper=number coverage?~=share
-record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
+record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=scored-case
     aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1 measured?*=measure classes?+=figures
 figures: aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number
@@ -1112,7 +1216,7 @@ def named(artifacts, name):  # the digest of the artifact of a name, or None
 SAME = {
     "plan": ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse"),
     "conventions": ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton"),
-    "left out": ("of_measure", "statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class"),
+    "left out": ("of_measure", "scores", "statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class"),
 }
 """Fields of a plan and of its conventions that may not change after a look, and those that not every plan has."""
 
@@ -1125,8 +1229,8 @@ def spelled_out(value, form):  # whether a value has every field of its form, an
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
     yield from (("bootstrap", "at_least", told["bootstrap"]), ("confidence", "at_least", plan["confidence"]))
-    distance = told.get("tolerance", told.get("tolerance_um"))
-    yield from (("tolerance", "at_most", distance), ("unit", "equal", [told.get("unit", "um")]))
+    distance, unit = told.get("tolerance", told.get("tolerance_um")), [told.get("unit", "um")]
+    yield from (("tolerance", "at_most", distance), ("unit", "equal", unit), ("scores", "equal", plan.get("scores")))
     yield from (("looks, " + name, "at_most", plan["looks"][name]) for name in ("per_release", "total"))
     yield from (("measures, " + name.replace("hd95_um", "hd95"), "equal", True) for name in plan["measures"])
     yield from ((name, "equal", [plan[name]]) for name in SAME["plan"])
@@ -1635,19 +1739,18 @@ def classes_of(task):  # value and name of each of several classes, of a task or
 
 def check_rows(cases):  # each case has one row of each class; its rows are of the same voxels, and exclude each other
     pairs, held = {(case["case"], case.get("of_class")) for case in cases}, grouped((case["case"], case) for case in cases)
-    alike = {(tuple(sorted(case["counts"])), case.get("of_class"), case["conformal"] is None) for case in cases}
+    alike = {((*sorted(c["counts"]), "scores" in c, "shape" in c), c.get("of_class"), c["conformal"] is None) for c in cases}
     counts, classes = ({one[place] for one in alike} for place in (0, 1))
     need(cases and len(pairs) == len(cases), "it has no case, or one twice")
     need(len(counts) == 1 and len(alike) == len(classes), "it has cases with other counts than the rest")
-    fits = len(pairs) == len(held) * len(classes) and classes in ({None}, classes - {None})
-    need(fits, "it has a case without a row of each class")
+    need(len(pairs) == len(held) * len(classes) and classes in ({None}, classes - {None}), "a case has no row of a class")
     for name, rows in held.items():
         for case in rows:
             check_case(case)
-        sizes, dices = {sum(row[0] for row in case["bins"]) for case in rows}, [case["counts"]["dice"] for case in rows]
-        need(len(sizes) == 1, "case %s has rows of different numbers of voxels", name)
-        most = max(sum(dice["tp"] + dice[one] for dice in dices) for one in ("fp", "fn"))
-        need(most <= min(sizes), "case %s has classes that overlap", name)
+        sizes = {(sum(row[0] for row in one["bins"]), str(one.get("shape")), str(one.get("spacing"))) for one in rows}
+        need(len(sizes) == 1, "case %s has rows of different shapes or numbers of voxels", name)
+        most = max(sum(one["counts"]["dice"]["tp"] + one["counts"]["dice"][part] for one in rows) for part in ("fp", "fn"))
+        need(most <= min(sizes)[0], "case %s has classes that overlap", name)
 
 DIGITS = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
 
@@ -1716,6 +1819,8 @@ RANGES = {
             "branch_error",
             "length_error",
             "radius_error",
+            "nll",
+            "border_nll",
         ),
         (0.0, math.inf),
     ),
@@ -1797,6 +1902,7 @@ def figures_over(cases, plan, level):  # what follows from the counts of rows, o
     columns = {name: [(one[unit], value_of(name, one)) for one in cases] for name in {"dice", *plan["measures"]}}
     base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
     columns["dice_over_baseline"] = [(one[0], one[1] - other[1]) for one, other in zip(columns["dice"], base)]  # noqa: B905
+    columns.update((name, [(one[unit], SCORES[name](one)) for one in cases]) for name in SCORES if "scores" in cases[0])
     recalls = [(one[unit], measure("sensitivity", one["conformal"])) for one in cases if one["conformal"]]
     apart, held = {"baseline": base, "conformal_recall": recalls}, {}
     for name, pairs in {**columns, **apart}.items():
@@ -2129,7 +2235,8 @@ class Release:
         check_set({case["case"] for case in cases}, sealed, RECORD + ".cases", "in data/datasets/sealed.json")
         names = {"dice", *plan["measures"]}
         check_set(set(record.get("measured") or cases[0]["counts"]), names, RECORD + ".measures", "by the plan")
-        check_set(set(cases[0]["counts"]), {FORMULAS[one][0] for one in names}, RECORD + ".counts", "by the plan")
+        held = {*cases[0]["counts"], *{"scores"} & set(cases[0])}
+        check_set(held, {*(FORMULAS[one][0] for one in names), *{"scores"} & set(plan)}, RECORD + ".counts", "by the plan")
         data = self.json("datasets/manifest.json")["cases"]
         known = classes_of(self.json("models/export.json", "export").get("task", {}))
         named = [one.partition(" ")[2] for one in known]

@@ -15,7 +15,7 @@ from minivess.records.evaluation.cases import CaseCounts, check_rows
 from minivess.records.evaluation.counts import MILLION, BinCounts
 from minivess.records.evaluation.evaluation import AnalysisPlan
 from minivess.records.evaluation.recomputation import figures_of
-from minivess.records.evaluation.scores import FINE_BINS, LOSSES, ScoreCounts
+from minivess.records.evaluation.scores import FINE_BINS, LOSSES, RANGES, ScoreCounts, adaptive_error
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.evaluation_plan import analysis_plan
 from tests.support.properties import given, settings
@@ -46,9 +46,23 @@ def scores(draw: st.DrawFn) -> ScoreCounts:
 @given(scores())
 def test_every_score_is_that_of_the_product(held: ScoreCounts) -> None:
     case = counted_case("a", scored=True).model_copy(update={"scores": held, "border_scores": held})
-    plain, voxels = json.loads(canonical(held)), held.voxels
-    told = {name: score(plain, voxels) for name, score in verify.SCORES.items()}
-    assert {**told, **{f"border_{name}": value for name, value in told.items()}} == dict(case.score_values)
+    plain = {name: json.loads(canonical(held)) for name in ("scores", "border_scores")}
+    assert {name: score(plain) for name, score in verify.SCORES.items()} == dict(case.score_values)
+
+
+def test_as_many_voxels_as_ranges_are_a_range_each() -> None:
+    rows = [BinCounts(0, 0, 0)] * FINE_BINS
+    for place in range(RANGES):
+        rows[5 * place] = BinCounts(1, round((5 * place + 0.5) * MILLION / FINE_BINS), place % 2)
+    likely = [(5 * place + 0.5) / FINE_BINS for place in range(RANGES)]
+    sums = {
+        name: sum(loss(one if place % 2 else 1 - one) for place, one in enumerate(likely))
+        for name, loss in LOSSES.items()
+    }
+    held = ScoreCounts(**{name: round(total * MILLION) for name, total in sums.items()}, bins=tuple(rows))
+    expected = sum(abs(one - place % 2) for place, one in enumerate(likely)) / RANGES
+    assert adaptive_error(held) == pytest.approx(expected)
+    assert verify.SCORES["ace"]({"scores": json.loads(canonical(held))}) == adaptive_error(held)
 
 
 @settings(max_examples=25)
@@ -116,6 +130,100 @@ def changes(draw: st.DrawFn) -> list[Change]:
     return found
 
 
+def refitted(case: dict[str, Any]) -> None:
+    """Give the sums the values of voxels in the middle of their bins."""
+    for field in FIELDS:
+        for name, loss in LOSSES.items():
+            total = sum(
+                row[2] * loss((place + 0.5) / FINE_BINS) + (row[0] - row[2]) * loss(1 - (place + 0.5) / FINE_BINS)
+                for place, row in enumerate(case[field]["bins"])
+            )
+            case[field][name] = round(total * MILLION)
+
+
+def more_positives_than_voxels(case: dict[str, Any]) -> None:
+    """All sums stay: another bin has one positive fewer."""
+    case["scores"]["bins"][20][2] += 1
+    case["scores"]["bins"][90][2] -= 1
+    refitted(case)
+
+
+def fewer_voxels(case: dict[str, Any]) -> None:
+    """The sum of the probabilities stays."""
+    case["scores"]["bins"][1][0] -= 1
+    refitted(case)
+
+
+def fewer_positives(case: dict[str, Any]) -> None:
+    """Voxels and probabilities stay."""
+    case["border_scores"]["bins"][20][2] -= 1
+    refitted(case)
+
+
+def larger_along_the_border(name: str) -> Change:
+    """The case is all border, so that sums that are there twice differ alone."""
+
+    def change(case: dict[str, Any]) -> None:
+        case["border_bins"], case["border_scores"] = case["bins"], copy.deepcopy(case["scores"])
+        case["border_scores"][name] += 2
+
+    return change
+
+
+FAULTS: dict[str, Change] = {
+    "more positives than voxels": more_positives_than_voxels,
+    "fewer voxels": fewer_voxels,
+    "fewer positives": fewer_positives,
+    "a Brier score that is too low": lambda case: case["scores"].update(brier=0),
+    "a log likelihood that is too low": lambda case: case["border_scores"].update(nll=0),
+    "a Brier score that is too high": lambda case: case["border_scores"].update(brier=10**9),
+    "a larger Brier score along the border": larger_along_the_border("brier"),
+    "a larger log likelihood along the border": larger_along_the_border("nll"),
+    "a shape of another size": lambda case: case.update(shape=[10, 10, 11]),
+    "one axis": lambda case: case.update(shape=[1000], spacing=[1.0]),
+    "no scores along the border": lambda case: case.pop("border_scores"),
+    "no spacing": lambda case: case.pop("spacing"),
+    "99 bins": lambda case: case["scores"]["bins"].pop(40),
+    "a probability outside its bin": lambda case: case["scores"]["bins"][1].__setitem__(1, 40_000_000),
+}
+
+
+def judged(case: dict[str, Any]) -> dict[str, bool]:
+    """Whether each verifier accepts a case."""
+    found = {"product": True, "verify.py": True}
+    try:
+        CaseCounts.model_validate_json(json.dumps(case), strict=True)
+    except ValidationError:
+        found["product"] = False
+    try:
+        verify.check_case(verify.fit(case, "scored-case", "a case"))
+    except verify.WrongError:
+        found["verify.py"] = False
+    return found
+
+
+@pytest.mark.verifies("REQ-383", "REQ-384")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_contradiction_is_refused_by_both(fault: str) -> None:
+    case = copy.deepcopy(CASE)
+    refitted(case)
+    assert judged(case) == {"product": True, "verify.py": True}
+    FAULTS[fault](case)
+    assert judged(case) == {"product": False, "verify.py": False}
+
+
+@pytest.mark.verifies("REQ-384")
+def test_rows_of_one_case_with_other_grids_are_refused_by_both() -> None:
+    rows = [counted_case("a", of_class=name, scored=True, shape=(10, 10, 10)) for name in ("artery", "vein")]
+    plain = [json.loads(canonical(row)) for row in rows]
+    verify.check_rows(plain)
+    for change in ({"shape": [5, 20, 10]}, {"spacing": [2, 2, 4]}):
+        with pytest.raises(verify.WrongError, match="case a has rows of different shapes"):
+            verify.check_rows([plain[0], plain[1] | change])
+        with pytest.raises(ValueError, match="rows of different subjects, groups, shapes"):
+            check_rows([rows[0], CaseCounts.model_validate(plain[1] | change)])
+
+
 @pytest.mark.verifies("REQ-383", "REQ-384")
 @settings(max_examples=300)
 @given(changes())
@@ -124,16 +232,8 @@ def test_cases_that_contradict_themselves_are_those_that_the_product_refuses(mad
     for change in made:
         if all(field in case for field in (*FIELDS, "shape")):
             change(case)
-    refused = {"product": False, "verify.py": False}
-    try:
-        CaseCounts.model_validate_json(json.dumps(case))
-    except ValidationError:
-        refused["product"] = True
-    try:
-        verify.check_case(verify.fit(case, "scored-case", "a case"))
-    except verify.WrongError:
-        refused["verify.py"] = True
-    assert refused["product"] == refused["verify.py"]
+    found = judged(case)
+    assert found["product"] == found["verify.py"]
 
 
 @pytest.mark.verifies("REQ-383", "REQ-384")

@@ -19,9 +19,10 @@ from minivess.compliance.release.chain import JudgedChain, judge_chain
 from minivess.compliance.release.figures import check_figures
 from minivess.foundation.errors import VerificationError
 from minivess.ml.evaluation.evaluate import evaluate
+from minivess.records.device.strictness import laxer_plan
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.scores import PrecisionRecall, average_precision, precision_recall
+from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
+from minivess.records.evaluation.scores import SCORES, PrecisionRecall, average_precision, precision_recall
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluated_sets import EvaluatedSet
 from tests.support.builders.evaluation_plan import analysis_plan
@@ -35,7 +36,7 @@ with lazily("sklearn.metrics"):
 scenarios("probability_scores.feature")
 
 DIGEST = f"sha256:{'4' * 64}"
-PLAN = analysis_plan(bootstrap=100, statistics="mean of groups")
+PLAN = analysis_plan(bootstrap=100, statistics="mean of groups", scored=True)
 
 
 @dataclass
@@ -226,6 +227,7 @@ PACK_FAULTS: dict[str, Callable[[Any], object]] = {
     "a better Brier score": lambda value: value["aggregates"]["brier"].update(mean=0.0001),
     "a lower limit of the border's log likelihood": lambda value: value["aggregates"]["border_nll"].update(lower=9.0),
     "no figure of the calibration error": lambda value: value["aggregates"].pop("ace"),
+    "no scores in any case": lambda value: [(case.pop("scores"), case.pop("border_scores")) for case in value["cases"]],
     "a case without scores": lambda value: [value["cases"][0].pop(name) for name in ("scores", "border_scores")],
 }
 
@@ -271,3 +273,30 @@ def _(story: Story) -> None:
     assert {"brier", "border_ace", "average_precision"} <= set(found)
     script.release.check_gates()
     script.release.check_text()
+
+
+@when("they are evaluated under a plan that names no scores")
+def _(story: Story) -> None:
+    held = VOLUMES
+    plan = held.plan.model_copy(update={"analysis": held.plan.analysis.model_copy(update={"scores": None})})
+    story.record = evaluate(held.cases(), held.predict, held.masks.__getitem__, plan)[0]
+
+
+@then("no case has scores, and no figure is of a score")
+def _(story: Story) -> None:
+    assert story.record is not None
+    assert not set(SCORES) & set(story.record.aggregates)
+    assert all(row.scores is None and row.border_scores is None for row in _rows(story).values())
+
+
+@given("a plan with scores and the same plan without them", target_fixture="plans")
+def _() -> tuple[AnalysisPlan, AnalysisPlan]:
+    return PLAN, PLAN.model_copy(update={"scores": None})
+
+
+@then("both writings of the rules call the loss laxer, and the gain not")
+def _(plans: tuple[AnalysisPlan, AnalysisPlan]) -> None:
+    for old, new, verdict in ((*plans, True), (*plans[::-1], False), (plans[0], plans[0], False)):
+        assert bool(laxer_plan(old, new)) == verdict
+        plain = (json.loads(canonical(plan)) for plan in (old, new))
+        assert (verify.laxer(*map(verify.limits_of_plan, plain)) == "scores") == verdict

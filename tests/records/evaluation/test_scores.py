@@ -13,14 +13,14 @@ from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import heading_of, range_of
 from minivess.records.evaluation.recomputation import first_difference, recomputed
-from minivess.records.evaluation.scores import SCORES
+from minivess.records.evaluation.scores import SCORES, precision_recall, precision_recall_of_groups
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
 
 pytestmark = [pytest.mark.verifies("SU-04"), pytest.mark.verifies("REQ-382")]
 
 DIGEST = f"sha256:{'7' * 64}"
-PLAN = analysis_plan(bootstrap=100, statistics="mean of groups")
+PLAN = analysis_plan(bootstrap=100, statistics="mean of groups", scored=True)
 
 
 def evaluation(cases: list[CaseCounts]) -> EvaluationRecord:
@@ -82,6 +82,18 @@ def test_a_criterion_can_limit_a_score() -> None:
     assert [(one.met, one.value) for one in judge(without, criteria)] == [(False, None)] * 2
 
 
+def test_the_mean_curve_weighs_each_group_the_same_and_leaves_out_what_is_undefined() -> None:
+    cases = [(one.group, one.scores) for one in scored() if one.scores is not None]
+    curve = precision_recall_of_groups(cases)
+    alone = [precision_recall(counts)[50] for _, counts in cases]
+    assert [one.recall for one in alone] == [90 / 110, 5 / 45, 150 / 152, None]
+    assert [one.precision for one in alone] == [0.9, 5 / 65, 150 / 157, 0.0]
+    assert curve[50].recall == pytest.approx(((90 / 110 + 5 / 45) / 2 + 150 / 152) / 2)
+    assert curve[50].precision == pytest.approx(((0.9 + 5 / 65) / 2 + 150 / 157 + 0) / 3)
+    assert curve[0].recall == 1.0
+    assert curve[95] == (0.95, None, 0.0)
+
+
 def test_every_score_has_a_title_and_a_range() -> None:
     assert {heading_of(name) for name in SCORES} == {score.title for score in SCORES.values()}
     assert range_of("border_nll") == (0.0, math.inf)
@@ -93,6 +105,17 @@ def scores_of(case: CaseCounts) -> object:
     return json.loads(case.model_dump_json())["scores"]
 
 
+@pytest.mark.verifies("REQ-383", "REQ-384")
+@pytest.mark.parametrize("name", ["scores", "border_scores", "shape", "spacing"])
+def test_one_of_two_fields_alone_is_refused(name: str) -> None:
+    plain = json.loads(scored()[0].model_dump_json())
+    del plain[name]
+    with pytest.raises(
+        ValidationError, match="case a-1 has scores without those of the border, a shape without spacing"
+    ):
+        CaseCounts.model_validate(plain)
+
+
 FINE = [[0, 0, 0] for _ in range(100)]
 OTHER_SIZE = scores_of(counted_case("a", voxels=999, scored=True))
 OTHER_REFERENCE = scores_of(counted_case("a", overlap=(90, 10, 19), scored=True))
@@ -102,8 +125,8 @@ OTHER_REFERENCE = scores_of(counted_case("a", overlap=(90, 10, 19), scored=True)
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (("scores",), None, "case a-1 has scores without those of the border"),
-        (("border_scores",), None, "case a-1 has scores without those of the border"),
+        (("scores",), None, "leave it out, or give it a value"),
+        (("border_scores",), None, "leave it out, or give it a value"),
         (("scores", "brier"), -1, "greater than or equal to 0"),
         (("scores", "brier"), 1.5, "valid integer"),
         (("scores", "bins"), FINE[:99], "at least 100 items"),
@@ -165,8 +188,8 @@ def test_the_border_adds_no_more_than_the_volume(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"shape": None}, "a shape without spacing"),
-        ({"spacing": None}, "a shape without spacing"),
+        ({"shape": None}, "leave it out, or give it a value"),
+        ({"spacing": None}, "leave it out, or give it a value"),
         ({"shape": [10, 10, 11]}, "its shape has 1100 voxels, and the bins 1000"),
         ({"shape": [1000]}, "at least 2 items"),
         ({"spacing": [2.0, 2.0]}, "case a-1 has 3 axes and 2 spacings"),

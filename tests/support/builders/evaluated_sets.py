@@ -66,7 +66,7 @@ class EvaluatedSet:
     @property
     def plan(self) -> EvaluationPlan:
         """Its plan, with few draws."""
-        analysis = analysis_plan(bootstrap=100, statistics="mean of groups")
+        analysis = analysis_plan(bootstrap=100, statistics="mean of groups", scored=True)
         return evaluation_plan(analysis, digest=DIGEST, request="r", cases=self.names, task=self.task)
 
     def cases(self) -> Iterator[tuple[CaseRecord, NDArray[np.float32]]]:

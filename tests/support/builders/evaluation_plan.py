@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from minivess.records.evaluation.evaluation import (
+    SCORED,
     AnalysisPlan,
     ClassThresholds,
     Conventions,
@@ -17,8 +18,10 @@ from minivess.records.evaluation.evaluation import (
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
 
-def analysis_plan(*criteria: Criterion, bootstrap: int = 200, statistics: Statistics = "mean of cases") -> AnalysisPlan:
-    """The analysis alone, with these criteria."""
+def analysis_plan(
+    *criteria: Criterion, bootstrap: int = 200, statistics: Statistics = "mean of cases", scored: bool = False
+) -> AnalysisPlan:
+    """The analysis alone, with these criteria, and scores of probabilities where wanted."""
     unit = "group" if statistics == "mean of groups" else "subject"
     return AnalysisPlan(
         mask_threshold=0.5,
@@ -28,6 +31,7 @@ def analysis_plan(*criteria: Criterion, bootstrap: int = 200, statistics: Statis
         seed=0,
         looks=Looks(),
         criteria=criteria,
+        **({"scores": SCORED} if scored else {}),
     )
 
 

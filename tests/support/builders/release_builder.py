@@ -53,6 +53,7 @@ from minivess.records.evaluation.evaluation import (
     FAILURE_DICE,
     INTERVALS,
     MASKS,
+    SCORED,
     STATISTICS,
     AnalysisPlan,
     Conventions,
@@ -176,14 +177,15 @@ FLAT = SegmentationTask(axes="yx", channels=3)
 """One class in colour pictures of unknown size."""
 
 
-def plan_for(task: SegmentationTask) -> AnalysisPlan:
-    """The plan of a task; with several classes it has a criterion of the last one too."""
+def plan_for(task: SegmentationTask, *, scored: bool = False) -> AnalysisPlan:
+    """The plan of a task; with several classes it has a criterion of the last one too. `scored`: with scores."""
+    plan = PLAN.model_copy(update={"scores": SCORED}) if scored else PLAN
     if task.axes == "yx":
-        return PLAN.model_copy(update={"conventions": PLAN.conventions.model_copy(update={"unit": "px"})})
+        return plan.model_copy(update={"conventions": plan.conventions.model_copy(update={"unit": "px"})})
     if task.one_class:
-        return PLAN
-    criteria = (*PLAN.criteria, Criterion(measure="cldice", of_class=task.classes[-1].name, at_least=0.8))
-    return PLAN.model_copy(update={"criteria": criteria, "mask": MASKS["several"]})
+        return plan
+    criteria = (*plan.criteria, Criterion(measure="cldice", of_class=task.classes[-1].name, at_least=0.8))
+    return plan.model_copy(update={"criteria": criteria, "mask": MASKS["several"]})
 
 
 _WITHOUT_RUN = ("log.", "identity.", "roots.", "rules.")
@@ -370,7 +372,7 @@ def make_release(
     tested = [f"case-{n:02}" for n in range(cases)]
     _data(workspace, log, team, tested, task)
     export = _models(workspace, log, developer, start, task, contract=contract)
-    _register(workspace, log, team, plan_for(task))
+    _register(workspace, log, team, plan_for(task, scored=scored))
     evaluation = _look(workspace, log, team, tested, task, contract=contract, scored=scored)
     report = _report(tree)
     log.append(developer, "risk.drill", {"noticed": 1, "unnoticed": 0, "tree": report.tree})
@@ -656,7 +658,7 @@ def _register(workspace: Workspace, log: ReleaseLog, team: People, analysis: Ana
     log.append(team.reviewer, "identity.witness", {"key": team.reviewer.witness_key(log.origin).text()})
 
 
-def _counted(tested: Sequence[str], task: SegmentationTask, *, scored: bool) -> list[CaseCounts]:
+def _counted(tested: Sequence[str], task: SegmentationTask, *, scored: bool = False) -> list[CaseCounts]:
     """Cases with a Dice from .86 to .96, each of 10,000 voxels in both masks; `case-01` has no distance.
 
     Each further class has a Dice that is higher by .01.
@@ -703,7 +705,7 @@ def _look(
     scored: bool,
 ) -> EvaluationRecord:
     """A request, its approval, and the evaluation by the requester."""
-    plan = plan_for(task)
+    plan = plan_for(task, scored=scored)
     model = _artifact(log, "model.export", "models/export.json" if contract else "models/model.onnx")
     asked = UnsealRequest(
         id="open-1",
@@ -727,7 +729,7 @@ def _look(
         team.reviewer, "test-set.approve", {"grant": grant(asked, team.reviewer)}, inputs=log.rest("test-set.request")
     )
     evaluation = counted_evaluation(
-        _counted(tested, task, scored=scored),
+        _counted(tested, task, scored=True) if scored else _counted(tested, task),
         plan,
         model=model.digest,
         data=asked.data,

@@ -34,6 +34,7 @@ from minivess.records.evaluation.counts import RecallCounts
 from minivess.records.evaluation.evaluation import EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.measures import DICE
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.evaluation.scores import ScoreCounts
 from minivess.records.evaluation.subgroups.readers import agreed_counts
 from minivess.records.evaluation.subgroups.strata import attributes_of
 from minivess.records.models.task import SegmentationTask
@@ -207,8 +208,7 @@ def _row(case: PredictedCase, number: int, plan: EvaluationPlan) -> tuple[CaseCo
         conformal=_conformal(probabilities[true], tuned.conformal),
         bins=bins.everywhere.rows,
         border_bins=bins.band.rows,
-        scores=count_scores(probabilities, true),
-        border_scores=count_scores(probabilities[near], true[near]),
+        **(_scores(probabilities, true, near) if plan.analysis.scores is not None else {}),
         shape=true.shape,
         spacing=pair.spacing,
         attributes=attributes_of(record),
@@ -216,6 +216,13 @@ def _row(case: PredictedCase, number: int, plan: EvaluationPlan) -> tuple[CaseCo
         readers=agreed_counts(record, task.classes[number].value, plan.analysis.conventions),
     )
     return row, bins
+
+
+def _scores(probabilities: Probabilities, reference: Mask, near: Mask) -> dict[str, ScoreCounts]:
+    return {
+        "scores": count_scores(probabilities, reference),
+        "border_scores": count_scores(probabilities[near], reference[near]),
+    }
 
 
 def _predicted(predict: Predict, record: CaseRecord, image: Image, wanted: tuple[int, ...]) -> Probabilities:

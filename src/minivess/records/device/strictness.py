@@ -88,6 +88,8 @@ def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
     for name, said in was.of_measure.items():
         if now.of_measure.get(name) != said:
             found.append(f"what {name} gives: {now.of_measure.get(name)!r} instead of {said!r}")
+    if old.scores is not None and new.scores != old.scores:
+        found.append(f"scores of probabilities: {new.scores!r} instead of {old.scores!r}")
     least, limit = was.failure_dice, now.failure_dice
     if least is not None and (limit is None or limit < least):
         found.append(f"Dice below which a case has failed: {limit!r} instead of {least!r}")

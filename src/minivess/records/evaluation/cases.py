@@ -52,8 +52,16 @@ OfClass = Annotated[ShortText | None, BeforeValidator(_stated), Field(exclude_if
 """The name of one of several classes; left out where there is one, or where all are meant."""
 
 
-def _absent(value: object) -> bool:
+def absent(value: object) -> bool:
+    """Whether a field is left out of the JSON."""
     return value is None
+
+
+def there[T](value: T) -> T:
+    """Refuse a field that is stated as nothing: what is left out has one spelling."""
+    if value is None:
+        raise ValueError("leave it out, or give it a value")
+    return value
 
 
 Shape = Annotated[tuple[Annotated[int, Field(strict=True, ge=1)], ...], Field(min_length=2, max_length=3)]
@@ -191,13 +199,13 @@ class CaseCounts(Record):
     """Of all voxels."""
     border_bins: Bins
     """Of the voxels along the border of the reference."""
-    scores: Annotated[ScoreCounts | None, Field(exclude_if=_absent)] = None
+    scores: Annotated[ScoreCounts | None, AfterValidator(there), Field(exclude_if=absent)] = None
     """Of the probabilities of all voxels. None: records of before."""
-    border_scores: Annotated[ScoreCounts | None, Field(exclude_if=_absent)] = None
+    border_scores: Annotated[ScoreCounts | None, AfterValidator(there), Field(exclude_if=absent)] = None
     """Of the probabilities of the voxels along the border of the reference; there with `scores`."""
-    shape: Annotated[Shape | None, Field(exclude_if=_absent)] = None
+    shape: Annotated[Shape | None, AfterValidator(there), Field(exclude_if=absent)] = None
     """Of the volume or picture. None: records of before."""
-    spacing: Annotated[Spacing | None, Field(exclude_if=_absent)] = None
+    spacing: Annotated[Spacing | None, AfterValidator(there), Field(exclude_if=absent)] = None
     """With which surfaces were measured; there with `shape`."""
     attributes: Attributes = Field(default={})
     """Site, scanner, disease, age band and others of the case, from which subgroups are made."""

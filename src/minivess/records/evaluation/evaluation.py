@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, check_rows
+from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, check_rows, there
 from minivess.records.evaluation.measures import (
     FORMER,
     USUAL,
@@ -210,6 +210,10 @@ PUBLISHED = (
 """What becomes known of the test set."""
 
 
+SCORED = "Brier score, negative log likelihood, adaptive calibration error and average precision of each case, also at borders"
+"""What a plan says of the scores of probabilities."""
+
+
 class AnalysisPlan(Record):
     """How the test set will be judged. Made from the project file, and in the log before anybody asks to open it."""
 
@@ -227,6 +231,8 @@ class AnalysisPlan(Record):
     criteria: tuple[Criterion, ...]
     notes: Statement | None = None
     """What else was planned, in the words of the project file."""
+    scores: Annotated[ShortText | None, AfterValidator(there), Field(exclude_if=_missing)] = None
+    """Which scores of probabilities each case has. None: plans of before, whose cases have none."""
 
     @implements("REQ-324")
     @model_validator(mode="after")

@@ -23,6 +23,8 @@ from minivess.records.evaluation.summaries import ClassFigures, Interval
 
 RECALL = "conformal_recall"
 """The field of the recall of the conformal mask."""
+SCORES_FIELD = "scores"
+"""What a case has besides its counts where the plan names scores of probabilities."""
 NOT_STATED = "not there"
 """How a difference shows what only one side has."""
 
@@ -246,9 +248,10 @@ def first_difference(record: EvaluationRecord, plan: AnalysisPlan) -> Difference
         return Difference(figure="part", stated=record.part, computed="the sealed test part", by="its registered plan")
     cases = _counted(record)
     names, sources = tuple(row.name for row in record.measures), {name for case in cases for name in case.counts}
+    sources |= {SCORES_FIELD for case in cases if case.scores is not None}
     stated = dict(_planned(record.conventions, record.threshold, names, sources))
-    wanted = _names_of(plan)
-    planned = dict(_planned(plan.conventions, plan.mask_threshold, wanted, sources_of(wanted)))
+    wanted, scored = _names_of(plan), [SCORES_FIELD] if plan.scores is not None else []
+    planned = dict(_planned(plan.conventions, plan.mask_threshold, wanted, [*sources_of(wanted), *scored]))
     if (found := _compared(stated, planned, by="its registered plan")) is not None:
         return found
     told = Figures(**{name: getattr(record, name) for name in Figures.model_fields})

@@ -190,6 +190,34 @@ def precision_recall(held: ScoreCounts) -> tuple[PrecisionRecall, ...]:
     )
 
 
+@implements("REQ-382")
+def precision_recall_of_groups(cases: Sequence[tuple[str, ScoreCounts]]) -> tuple[PrecisionRecall, ...]:
+    """The mean curve: at each threshold, precision and recall as means over groups of the means of their cases.
+
+    A case without a prediction at a threshold has no precision there, and one without a reference no recall: it is left out.
+
+    Args:
+        cases: group and scores of each case.
+    """
+    held: dict[str, list[tuple[PrecisionRecall, ...]]] = {}
+    for group, counts in cases:
+        held.setdefault(group, []).append(precision_recall(counts))
+
+    def mean(place: int, part: Callable[[PrecisionRecall], float | None]) -> float | None:
+        found = [_mean([part(curve[place]) for curve in curves]) for _, curves in sorted(held.items())]
+        return _mean(found)
+
+    return tuple(
+        PrecisionRecall(place / FINE_BINS, mean(place, lambda one: one.precision), mean(place, lambda one: one.recall))
+        for place in range(FINE_BINS)
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
 @dataclass(frozen=True)
 class Score:
     """What people and criteria need to know of a score of probabilities."""
@@ -200,6 +228,8 @@ class Score:
     short: str
     """For figures and tables."""
     value: Callable[[ScoreCounts], float | None]
+    formula: str
+    """How it follows from the sums and bins, for people."""
     along_border: bool = False
     """Whether it is of the voxels along the border of the reference alone."""
     higher_is_better: bool = False
@@ -208,12 +238,37 @@ class Score:
     digits: int = 4
     """Digits after the decimal point."""
 
+    @property
+    def direction(self) -> str:
+        """Which values are better, for people."""
+        return "higher is better" if self.higher_is_better else "lower is better"
+
 
 _OF_ALL = (
-    Score("brier", "Brier score", "Brier", brier_score),
-    Score("nll", "Negative log likelihood (nats)", "NLL", log_loss, largest=None),
-    Score("ace", "Adaptive calibration error", "ACE", adaptive_error),
-    Score("average_precision", "Average precision", "AP", average_precision, higher_is_better=True),
+    Score("brier", "Brier score", "Brier", brier_score, "brier / 1,000,000 / voxels; undefined without voxels"),
+    Score(
+        "nll",
+        "Negative log likelihood (nats)",
+        "NLL",
+        log_loss,
+        "nll / 1,000,000 / voxels; undefined without voxels",
+        largest=None,
+    ),
+    Score(
+        "ace",
+        "Adaptive calibration error",
+        "ACE",
+        adaptive_error,
+        "sum over 15 ranges of |probability / 1,000,000 - positives|, divided by the voxels; undefined without voxels",
+    ),
+    Score(
+        "average_precision",
+        "Average precision",
+        "AP",
+        average_precision,
+        "sum over bins of positives × precision from this bin on, divided by all positives; undefined without a reference",
+        higher_is_better=True,
+    ),
 )
 
 

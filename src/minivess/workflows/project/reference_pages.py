@@ -13,6 +13,7 @@ from minivess.compliance.items.schemas import schemas
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.measures import MEASURES, OVER_BASELINE, USUAL, Measure, heading_of
+from minivess.records.evaluation.scores import SCORES
 
 Schema = Mapping[str, Any]
 
@@ -121,10 +122,28 @@ def measures_page(measures: Mapping[str, Measure] = MEASURES) -> str:
         "sentences of their own."
     )
     stated = ("", "## Empty, tiny and at the edge", "", said, "", *table(("name", "convention"), sentences))
-    return (
-        "\n".join((*lines, *table(heads, iter(rows)), "", over, "", "## Counts", "", intro, "", *counted, *stated))
-        + "\n"
+    parts = (*lines, *table(heads, iter(rows)), "", over, "", "## Counts", "", intro, "", *counted, *stated, *_scores())
+    return "\n".join(parts) + "\n"
+
+
+def _scores() -> Iterator[str]:
+    """The section about scores of probabilities."""
+    words = (
+        "Each evaluation has these figures of the probabilities of each case, from the sums and the 100 bins of `scores` and of "
+        "`border_scores`. Criteria can name them."
     )
+    rows = (
+        (
+            f"`{score.name}`",
+            score.title,
+            score.direction,
+            "none" if score.largest is None else f"{score.largest:g}",
+            score.formula,
+        )
+        for score in SCORES.values()
+    )
+    heads = ("name", "title", "direction", "largest value", "formula")
+    yield from ("", "## Scores of probabilities", "", words, "", *table(heads, rows))
 
 
 def table(heads: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from minivess.records.evaluation.evaluation import (
     PUBLISHED,
     REUSE,
     REUSE_0_1_0,
+    SCORED,
     SKELETON,
     SKELETON_BEFORE,
     STATISTICS,
@@ -95,6 +96,7 @@ def plan_of(
         reuse=REUSE if fixed else REUSE_0_1_0,
         criteria=wanted.criteria,
         notes=wanted.notes,
+        **({"scores": SCORED} if by_group else {}),
     )
 
 

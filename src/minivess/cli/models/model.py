@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from minivess.cli.groups import Group
-from minivess.cli.models.analysis import robustness
+from minivess.cli.models.analysis import explain, robustness
 from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import Role
 
 
-@click.group(cls=Group, sections={"Commands": ("export", "robustness", "compare", "promote", "dispose")})
+@click.group(cls=Group, sections={"Commands": ("export", "robustness", "explain", "compare", "promote", "dispose")})
 def model() -> None:
     """Export, compare and promote models; close unused training runs."""
 
@@ -59,6 +59,7 @@ def compare(
 
 
 model.add_command(robustness)
+model.add_command(explain)
 
 
 @model.command()

@@ -1,0 +1,1 @@
+"""What in an image a network answers to, with a check that the explanation depends on the network."""

@@ -17,7 +17,7 @@ from minivess.records.data.dataset import CaseRecord, LabelClass
 from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.evaluation.robustness import RobustnessRecord, recomputed
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
-from tests.support.builders.robustness_rows import facts
+from tests.support.builders.robustness_rows import along, facts
 from tests.support.lazy_modules import lazily
 from tests.support.properties import given, settings, strategies
 
@@ -166,8 +166,6 @@ def test_what_cannot_be_measured_is_refused(bench: Bench) -> None:
 @given(values=strategies.lists(strategies.integers(0, 100), min_size=2, max_size=6), limit=strategies.integers(1, 99))
 @settings(max_examples=60)
 def test_a_criterion_holds_below_its_level_and_fails_at_it(values: list[int], limit: int) -> None:
-    from tests.support.builders.robustness_rows import along
-
     record = along(
         {"vessel": [value / 100 for value in values]}, Criterion(measure="dice", at_least=limit / 100), cases=2
     )
@@ -212,3 +210,39 @@ def test_progress_names_the_case(bench: Bench) -> None:
 
 def _one(bench: Bench) -> Iterator[RobustnessCase]:
     yield bench.cases[0]
+
+
+@pytest.mark.verifies("REQ-406")
+@pytest.mark.parametrize(
+    ("dice", "limits", "sentence"),
+    [
+        ((0.9, 0.9), (0.8,), "Every criterion holds at all levels of all perturbations."),
+        ((0.9, 0.7), (0.8,), "A criterion fails within the levels of: Noise."),
+        (
+            (0.9, 0.7),
+            (0.95, 0.8),
+            "already: Dice, mean at least 0.95. Another criterion fails within the levels of: Noise.",
+        ),
+        ((0.9, 0.9), (0.95, 0.8), "already: Dice, mean at least 0.95. Every other criterion holds at all levels."),
+        ((0.9, 0.9), (0.95,), "already: Dice, mean at least 0.95.</p>"),
+    ],
+)
+def test_the_first_sentence_says_what_fails(dice: tuple[float, ...], limits: tuple[float, ...], sentence: str) -> None:
+    criteria = [Criterion(measure="dice", at_least=limit) for limit in limits]
+    assert sentence in page.robustness_section(along({"vessel": dice}, *criteria))
+
+
+@pytest.mark.verifies("REQ-406")
+def test_a_class_is_named_where_the_criterion_does_not_name_it() -> None:
+    criteria = [Criterion(measure="dice", at_least=0.8), Criterion(measure="dice", of_class="vein", at_least=0.8)]
+    text = page.robustness_section(along({"artery": (0.9, 0.9), "vein": (0.9, 0.7)}, *criteria))
+    assert text.count("(between 0 and 1), vein") == 1
+    assert "Dice of vein, mean at least 0.8" in text
+
+
+@pytest.mark.verifies("REQ-405")
+def test_a_measure_that_was_not_counted_is_unknown_and_an_undefined_one_fails() -> None:
+    record = along({"vessel": (0.9, 0.7)}, Criterion(measure="cldice", at_least=0.8), cases=1)
+    assert record.breakpoints[0].outcome == "unknown"
+    one = along({"vessel": (0.9, 0.9)}, Criterion(measure="dice", statistic="lower", at_least=0.1), cases=1)
+    assert one.breakpoints[0].outcome == "unchanged"

@@ -19,6 +19,8 @@ from minivess.records.evaluation.summaries import percent
 _COLUMNS = 3
 _WIDE, _TALL = 3.2, 2.3
 """Inches of a panel."""
+_LINE, _IN_A_ROW = 0.18, 4
+"""Inches of a row of the legend, and how much is in one."""
 
 
 @implements("REQ-406")
@@ -35,7 +37,8 @@ def curves(record: RobustnessRecord, measure: str) -> bytes:
     row = measure_of(measure)
     assert row is not None  # noqa: S101  a record has measures of the table alone
     rows = math.ceil(len(record.curves) / _COLUMNS)
-    top, bottom = 0.3, 0.75
+    legend = _legend(record)
+    top, bottom = 0.3, 0.6 + _LINE * math.ceil(len(legend) / _IN_A_ROW)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_COLUMNS * _WIDE + 0.6, rows * _TALL + top + bottom))
         axes = figure.subplots(rows, _COLUMNS, squeeze=False)
@@ -52,7 +55,7 @@ def curves(record: RobustnessRecord, measure: str) -> bytes:
             axis.set_xlabel(curve.perturbation.unit, fontsize=8)
             if place % _COLUMNS == 0:
                 axis.set_ylabel(row.short_heading(record.facts.conventions.within.unit))
-        figure.legend(handles=_legend(record), loc="lower center", ncols=4, fontsize=8)
+        figure.legend(handles=legend, loc="lower center", ncols=_IN_A_ROW, fontsize=8)
         return render(figure, "svg")
 
 

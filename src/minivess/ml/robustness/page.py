@@ -123,23 +123,27 @@ def breakpoint_words(one: Breakpoint, unit: str) -> str:
 
 def _cell(one: Breakpoint, unit: str, *, several: bool) -> _Cell:
     mark = {"never": "passed", "at": "failed", "unchanged": "failed", "unknown": "open"}[one.outcome]
-    place = "" if one.of_class is None or not several else f", {one.of_class}"
+    named = one.criterion.of_class is not None
+    place = "" if one.of_class is None or named or not several else f", {one.of_class}"
     return _Cell(mark, f"{breakpoint_words(one, unit)}{place}")
 
 
 def _first(record: RobustnessRecord) -> str:
-    """The sentence above all: how many criteria fail within the levels."""
+    """The sentences above all: which criteria fail without any change, and under which perturbations others fail."""
     found = [one for one in record.breakpoints if one.outcome != "unknown"]
     if not found:
         return ""
-    failing = [one for one in found if one.outcome in {"at", "unchanged"}]
-    if not failing:
-        return "Every criterion holds at all levels of all perturbations."
-    if any(one.outcome == "unchanged" for one in failing):
-        return "A criterion fails on the unchanged images already."
-    names = {one.perturbation for one in failing}
+    already = dict.fromkeys(criterion_words(one.criterion) for one in found if one.outcome == "unchanged")
+    names = {one.perturbation for one in found if one.outcome == "at"}
     titles = [curve.perturbation.title for curve in record.curves if curve.perturbation.name in names]
-    return f"A criterion fails within the levels of: {', '.join(titles)}."
+    sentences = [f"Fails on the unchanged images already: {'; '.join(already)}."] if already else []
+    if titles:
+        sentences.append(f"{'Another' if already else 'A'} criterion fails within the levels of: {', '.join(titles)}.")
+    elif already:
+        sentences.append(
+            "Every other criterion holds at all levels." if len(already) < len(record.facts.criteria) else ""
+        )
+    return " ".join(filter(None, sentences)) or "Every criterion holds at all levels of all perturbations."
 
 
 def _rows(record: RobustnessRecord) -> Iterator[_Row]:

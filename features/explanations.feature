@@ -20,6 +20,12 @@ Feature: Explanations
     When it is compared with networks with random weights
     Then the rank correlation is 1, and the check fails
 
+  @REQ-413
+  Scenario: A section shows the picture with its sanity checks
+    Given an explanation of which one method passed its sanity check and one failed
+    When its section is made
+    Then it has the picture, both rank correlations, and says which map is not to be used
+
   @REQ-412 @RC-162
   Scenario: A project explains a case
     Given a project with an ensemble of one small network

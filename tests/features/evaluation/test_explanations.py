@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.records.evaluation.explanations import ExplanationRecord, SanityCheck
+from minivess.ml.explain import section
+from minivess.records.evaluation.explanations import FORMAT, Attribution, ExplanationRecord, SanityCheck
 from minivess.records.models.networks import specifications
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
 scenarios("explanations.feature")
 
+DIGEST = f"sha256:{'0' * 64}"
 PATCHES = {"volumes": (10, 16, 16), "pictures": (24, 32)}
 EDGES = np.abs(np.random.default_rng(0).normal(0, 1, (20, 20))).astype(np.float32)
 
@@ -116,6 +120,49 @@ def compared(edges: NDArray[np.float32]) -> SanityCheck:
 def fails(check: SanityCheck) -> None:
     assert check.correlation == pytest.approx(1)
     assert not check.passed
+
+
+@given("an explanation of which one method passed its sanity check and one failed", target_fixture="explained_case")
+def explained_case() -> ExplanationRecord:
+    checks = {
+        "integrated-gradients": SanityCheck(seeds=(1, 2), correlations=(0.12, -0.08), absolute=(0.3, 0.4)),
+        "grad-cam++": SanityCheck(seeds=(1, 2), correlations=(0.5, -0.7)),
+    }
+    return ExplanationRecord(
+        format=FORMAT,
+        model=DIGEST,
+        member=0,
+        weights=DIGEST,
+        case="case-1",
+        part="calibration",
+        image=DIGEST,
+        of_class="<vessel>",
+        start=(0, 0),
+        patch=(24, 32),
+        voxels=40,
+        attributions=tuple(
+            Attribution(method=name, made="a layer", completeness=0.034 if check.absolute else None, check=check)
+            for name, check in checks.items()
+        ),
+        libraries={"captum": "0.9.0"},
+    )
+
+
+@when("its section is made", target_fixture="text")
+def section_of(explained_case: ExplanationRecord) -> str:
+    return section.explanation_section(explained_case, b"\x89PNG picture")
+
+
+@then("it has the picture, both rank correlations, and says which map is not to be used")
+def has_all(text: str) -> None:
+    assert base64.b64encode(b"\x89PNG picture").decode() in text
+    assert "&lt;vessel&gt;" in text
+    passed, failed = re.findall(r"<tr><th.*?</tr>", text)[1:]
+    assert "0.10" in passed
+    assert "3.4 % of the change" in passed
+    assert "depends on the network" in passed
+    assert "0.60" in failed
+    assert "failed: do not use the map" in failed
 
 
 @dataclass

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.style import BLUE, GREY, INK, ORANGE, STYLE, margins, render
 from minivess.ml.explain.explanation import Explanation
-from minivess.records.evaluation.explanations import Attribution, ExplanationRecord
+from minivess.records.evaluation.explanations import TITLES, Attribution, ExplanationRecord
 
-_TITLES = {"integrated-gradients": "Integrated gradients", "grad-cam++": "Grad-CAM++"}
 _SIGNED = LinearSegmentedColormap.from_list("signed", [BLUE, "#FFFFFF", ORANGE])
 _WIDE = 3.4
 _PLANES = {3: ("along z", "along y", "along x"), 2: ("",)}
@@ -97,7 +96,7 @@ def _verdict(cell: Axes, one: Attribution) -> None:
     """The title of the first panel of a method."""
     verdict = "depends on the network" if one.check.passed else "CHECK FAILED: do not use it"
     cell.set_title(
-        f"{_TITLES[one.method]}: {verdict}\nrank correlation with random weights {one.check.correlation:.2f}",
+        f"{TITLES[one.method]}: {verdict}\nrank correlation with random weights {one.check.correlation:.2f}",
         fontsize=8.5,
         color=INK if one.check.passed else ORANGE,
     )
@@ -108,11 +107,11 @@ def _cut[Value: np.generic](values: NDArray[Value], axis: int | None, place: int
 
 
 def _height(shape: Sequence[int], axis: int | None, spacing: Sequence[float]) -> float:
-    """The height of a panel over its width, with room for a title of two lines."""
+    """The height of a panel over its width, of a plane of a volume with room for its title."""
     rows, columns = (
         side * step for number, (side, step) in enumerate(zip(shape, spacing, strict=True)) if number != axis
     )
-    return min(max(rows / columns, 0.25), 1.6) + 0.1
+    return min(max(rows / columns, 0.25), 1.6) + (0.0 if axis is None else 0.1)
 
 
 def _frame(cell: Axes) -> None:

@@ -14,6 +14,8 @@ FORMAT: Literal["minivess-explanation/1"] = "minivess-explanation/1"
 LARGEST_CORRELATION = 0.2
 """An attribution depends on the network where its rank correlation with that of a randomised network is at most this large."""
 MethodName = Literal["integrated-gradients", "grad-cam++"]
+TITLES: dict[MethodName, str] = {"integrated-gradients": "Integrated gradients", "grad-cam++": "Grad-CAM++"}
+"""The name of each method for people."""
 Correlation = Annotated[float, Field(ge=-1, le=1)]
 
 
@@ -77,7 +79,7 @@ class ExplanationRecord(Record):
     voxels: Annotated[int, Field(ge=1)]
     """Of the predicted mask in the patch; the score is the sum of the logits of the class over them."""
     attributions: Annotated[tuple[Attribution, ...], Field(min_length=1)]
-    left_out: Annotated[tuple[ShortText, ...], Field(exclude_if=lambda value: not value)] = ()
+    left_out: Annotated[tuple[MethodName, ...], Field(exclude_if=lambda value: not value)] = ()
     """Methods that gave the same value in all voxels, so that there is nothing to see."""
     libraries: dict[str, str]
     """Versions by package."""

@@ -44,6 +44,18 @@ Feature: Robustness
     And the page states where each criterion fails, and that the figures are not those of the test set
     And the log is as it was
 
+  @REQ-407 @RC-162
+  Scenario Outline: The cases that were left out follow from the trainings and not from the project file of now
+    Given a project whose members left out <trained> of the groups for validation
+    When the project file states a share of <stated>
+    Then the validation part has <cases> cases
+
+    Examples:
+      | trained | stated | cases |
+      | 0.5     | 0.5    | 1     |
+      | 0.5     | 0.2    | 1     |
+      | 0.2     | 0.5    | 0     |
+
   @REQ-407
   Scenario Outline: Robustness is not measured on other cases
     Given a project with a sealed test part and an exported model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,18 +16,20 @@ from minivess.ml.robustness.perturbation import Scene
 from minivess.ml.robustness.registry import PERTURBATIONS
 from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.evaluation.robustness import RobustnessRecord, recomputed
+from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import open_reader
 from minivess.workflows.session.workspace_files import model_of, split_of
 from tests.support.builders.robustness_rows import along
 from tests.support.command_line import Finished, run_here
 from tests.support.lazy_modules import lazily
-from tests.support.projects import ProjectFolder
+from tests.support.projects import ProjectFolder, add_toy_training
 
-with lazily("minivess.workflows.analysis.robustness"):
-    from minivess.workflows.analysis import robustness
+with lazily("minivess.workflows.analysis.open_cases", "minivess.workflows.analysis.robustness"):
+    from minivess.workflows.analysis import open_cases, robustness
 
 scenarios("robustness.feature")
 
+TRAINING = "training: {{members: [0], steps: 1, validation: {{share: {share}}}}}"
 SHAPES = {"volumes": (6, 9, 12), "pictures": (14, 18)}
 
 
@@ -192,6 +195,38 @@ def page(story: Story) -> None:
 @then("the log is as it was")
 def log_unchanged(story: Story) -> None:
     assert story.checkpoint == story.before
+
+
+def state_share(project: ProjectFolder, share: str) -> None:
+    path = project.workspace.project_file
+    text = re.sub(r"^training:.*$", TRAINING.format(share=share), path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+
+
+@given(parsers.parse("a project whose members left out {share} of the groups for validation"), target_fixture="story")
+def trained_with(sealed_project: ProjectFolder, tmp_path: Path, share: str) -> Story:
+    project = sealed_project.copy_to(tmp_path / "project")
+    state_share(project, share)
+    add_toy_training(project)
+    return Story(project, "")
+
+
+@when(parsers.parse("the project file states a share of {share}"))
+def stated(story: Story, share: str) -> None:
+    state_share(story.project, share)
+
+
+@then(parsers.parse("the validation part has {count:d} cases"))
+def left_out(story: Story, count: int) -> None:
+    with open_reader(story.project.workspace.root) as reader:
+        inputs = BoundInputs.of(reader)
+        if count:
+            names = open_cases.open_names(reader, inputs, "validation")
+            assert len(names) == count
+            assert set(names) < set(split_of(story.project.workspace).train)
+        else:
+            with pytest.raises(UsageError, match="no case is validated on"):
+                open_cases.open_names(reader, inputs, "validation")
 
 
 @when(parsers.parse('robustness is asked for on the part "{part}"'), target_fixture="refusal")

@@ -246,3 +246,12 @@ def test_a_measure_that_was_not_counted_is_unknown_and_an_undefined_one_fails() 
     assert record.breakpoints[0].outcome == "unknown"
     one = along({"vessel": (0.9, 0.9)}, Criterion(measure="dice", statistic="lower", at_least=0.1), cases=1)
     assert one.breakpoints[0].outcome == "unchanged"
+
+
+@pytest.mark.verifies("REQ-406")
+@pytest.mark.parametrize(
+    ("cases", "words"),
+    [(3, "With 3 groups their coverage cannot be simulated."), (5, "they contained the mean in")],
+)
+def test_the_page_states_how_often_its_intervals_cover(cases: int, words: str) -> None:
+    assert words in page.robustness_section(along({"vessel": (0.9, 0.8)}, cases=cases))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from functools import cache
+from statistics import median
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -12,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import templates_folder
 from minivess.ml.robustness.figures import curves
-from minivess.records.evaluation.evaluation import Criterion
+from minivess.records.evaluation.evaluation import FEWEST_SIMULATED, Criterion
 from minivess.records.evaluation.measures import heading_of, measure_of
 from minivess.records.evaluation.robustness import Breakpoint, PerturbedLevel, RobustnessRecord
 from minivess.records.evaluation.summaries import Interval, percent
@@ -97,8 +98,25 @@ def _shown(record: RobustnessRecord) -> dict[str, object]:
         "several": several,
         "level": percent(record.facts.level),
         "tolerance": shown(record.facts.conventions.within.value, record.facts.conventions.within.unit),
+        "coverage": _coverage(record),
         "bounds": record.unchanged.refused is not None,
     }
+
+
+def _coverage(record: RobustnessRecord) -> str:
+    """The simulated coverage of the intervals of means and changes, in words."""
+    if record.groups < FEWEST_SIMULATED:
+        return f"With {record.groups} groups their coverage cannot be simulated."
+    levels = (record.unchanged, *(level for curve in record.curves for level in curve.levels))
+    held = [
+        one.coverage
+        for level in levels
+        for figures in level.classes.values()
+        for one in (*figures.aggregates.values(), *figures.changes.values())
+        if one.coverage is not None
+    ]
+    low, middle = percent(min(held)), percent(median(held))
+    return f"Of samples drawn from the groups, they contained the mean in {middle} (median over the figures), at least in {low}."
 
 
 def criterion_words(one: Criterion) -> str:

@@ -13,6 +13,7 @@ from minivess.ml.cases.prepared import LoadedCase, load_recorded
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.records.data.split import Part
 from minivess.records.evaluation.robustness import PartName
+from minivess.records.models.model import RunRecord
 from minivess.workflows.models.training import training_data
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import WorkspaceReader
@@ -44,16 +45,25 @@ def open_names(reader: WorkspaceReader, inputs: BoundInputs, part: str) -> tuple
         UsageError: there is no such part, or it has no cases.
     """
     chosen = choose({name: name for name in PARTS}, part, what="part")
-    if chosen == "calibration":
-        names = tuple(inputs.split.part(Part.CALIBRATION))
-    else:
-        share = reader.project.training.validation.share
-        data = training_data(inputs, Workspace(reader.workspace).prepared, share)
-        names = tuple(record.id for record in data.validated.records)
-        if not names:
-            raise UsageError(f"no case is validated on: {data.note}", hint="use the part `calibration`")
+    names = inputs.split.part(Part.CALIBRATION) if chosen == "calibration" else _validated(reader, inputs)
     if not names:
         raise UsageError(f"the {chosen} part has no cases")
+    return names
+
+
+def _validated(reader: WorkspaceReader, inputs: BoundInputs) -> tuple[str, ...]:
+    """The cases that every member of the ensemble left out, by the record of its training and not by the project file of now."""
+    shares = {inputs.record(one.name, RunRecord).training.validation.share for one in inputs.runs}
+    if not shares:
+        raise UsageError(
+            "there is no ensemble, so it is not known what its members learned from", hint="minivess ensemble"
+        )
+    held = [training_data(inputs, Workspace(reader.workspace).prepared, share) for share in sorted(shares)]
+    found = [{record.id for record in data.validated.records} for data in held]
+    names = tuple(name for name in inputs.split.part(Part.TRAIN) if all(name in one for one in found))
+    if not names:
+        note = next((data.note for data in held if data.note), "members left out different cases")
+        raise UsageError(f"no case is validated on: {note}", hint="use the part `calibration`")
     return names
 
 

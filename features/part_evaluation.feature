@@ -12,11 +12,12 @@ Feature: Evaluation of parts that are not the test set
     And nothing of the sealed test set was read
     And the log has no new entry
 
-  @REQ-422
+  @REQ-401 @REQ-422
   Scenario: The marks are in the record and on the terminal
     When the validation part is evaluated on the command line
     Then the record states the validation part
     And the terminal says that the figures are not those of the test set
+    And each page of its report is marked, and has pictures of its cases
 
   @REQ-423 @RC-167
   Scenario: The calibration part is judged with what was fitted on other groups

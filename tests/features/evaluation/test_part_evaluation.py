@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from minivess.ml.measures import dice
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.parts import EvaluatedPart
+from minivess.records.evaluation.parts import NOT_A_TEST, EvaluatedPart
 from minivess.records.models.model import RunRecord
 from minivess.workflows.models import ensembles
 from minivess.workflows.session import workspace_files
@@ -30,6 +31,7 @@ from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from tests.support import projects
 from tests.support.command_line import Finished, run_here
+from tests.support.html_pages import Page
 from tests.support.lazy_modules import lazily
 from tests.support.machines import machine
 from tests.support.verify_script import verify
@@ -263,3 +265,14 @@ def _one_of_both(story: Story) -> None:
     assert story.finished is not None
     assert story.finished.code == 2
     assert "either --test-set REQUEST or --part" in story.finished.err
+
+
+@then("each page of its report is marked, and has pictures of its cases")
+def _marked_report(story: Story) -> None:
+    (path,) = (story.project.workspace.evaluation / "parts" / "validation").glob("*/report.html")
+    report = Page(path)
+    mark = f"Validation part. {NOT_A_TEST}"
+    assert report.source.count(mark) == 2
+    assert re.search(r"@page [^\n]*@top-center", report.source)
+    assert "Not judged" in report.text
+    assert sum(tag == "img" for tag, _ in report.elements) > 1

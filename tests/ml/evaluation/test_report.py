@@ -14,13 +14,15 @@ from markupsafe import Markup
 
 from minivess.ml.evaluation.report import counted
 from minivess.ml.evaluation.report.charts import SQUARE, forests_of, precision_recall_of, reliability_of, strip_of
-from minivess.ml.evaluation.report.facts import Fact, ReaderAgreement, ReportFacts, SubgroupFigure, TestSetAccess
+from minivess.ml.evaluation.report.facts import Fact, ReportFacts, TestSetAccess
+from minivess.ml.evaluation.report.strata import StratumFigure, strata_of_report
 from minivess.ml.evaluation.report.summary import summary_of, verdict_of
 from minivess.records.data.dataset import LabelClass
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.evaluation.subgroups.sections import sections_of
 from minivess.records.evaluation.summaries import percent
 from minivess.records.models.task import SegmentationTask
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
@@ -210,7 +212,7 @@ def test_charts_are_drawn_where_the_figures_are() -> None:
     assert curve is not None
     assert curve.mark is not None
     figures = [
-        SubgroupFigure(attribute="site", stratum=name, groups=2, cases=2, mean=mean)
+        StratumFigure("site", name, None, "dice", "Dice", 2, 2, mean, None, None, "")
         for name, mean in (("A", 0.2), ("B", 0.9), ("C", None))
     ]
     (forest,) = forests_of(made, figures)
@@ -222,7 +224,9 @@ def test_charts_are_drawn_where_the_figures_are() -> None:
 @pytest.mark.verifies("REQ-403")
 def test_hostile_words_are_words(tmp_path: Path) -> None:
     rows = [
-        counted_case(f"c{number}", overlap=(90, 10, 20), of_class=one.name, group="g", subject="s")
+        counted_case(f"c{number}", overlap=(90, 10, 20), of_class=one.name, group="g", subject="s").model_copy(
+            update={"attributes": {"scanner": f"{HOSTILE[:50]}{number}"}}
+        )
         for number in range(2)
         for one in TWO.classes
     ]
@@ -235,19 +239,16 @@ def test_hostile_words_are_words(tmp_path: Path) -> None:
             update={"groups": {"c0": "g", "c1": "g"}}
         ),
     )
-    figure = SubgroupFigure(attribute=HOSTILE, stratum=HOSTILE, groups=1, cases=1, mean=0.5, note=HOSTILE)
     facts = report_facts(
         plan.model_copy(update={"notes": HOSTILE}),
         device=HOSTILE,
         intended_use=HOSTILE,
         data=HOSTILE,
         task=TWO,
-        part_note=HOSTILE,
         model=(Fact(term=HOSTILE, value=HOSTILE),),
         software=(Fact(term=HOSTILE, value=HOSTILE),),
         sections=(Fact(term=HOSTILE, value=HOSTILE),),
         not_covered=(HOSTILE,),
-        subgroups=(figure,),
         access=TestSetAccess(
             used=1, requester=HOSTILE, approver=HOSTILE, purpose=HOSTILE, mode=HOSTILE, opened=report_facts().time
         ),
@@ -257,6 +258,7 @@ def test_hostile_words_are_words(tmp_path: Path) -> None:
     scripts = re.findall(r"<script>(.*?)</script>", found.source, re.DOTALL)
     assert len(scripts) == 1
     assert found.text.count(HOSTILE) >= 12
+    assert found.text.count(HOSTILE[:50] + "1") >= 2
     assert "{{ 7 * 7 }}" in found.text
     assert not [link for link in found.links if "example.org" in link]
     assert {tag for tag, _ in found.elements if tag in {"img", "script", "style"}} <= {"img", "script", "style"}
@@ -310,7 +312,6 @@ def test_what_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
     )
     assert bare.text.count("There are no pictures of cases: the custodian gives out measures alone.") == 2
     for sentence in (
-        "The record has no figures of subgroups.",
         "No acceptance criteria were registered.",
         "Who requested and approved the look is in the audit log.",
         "The plan does not state from which Dice a case has failed.",
@@ -335,6 +336,7 @@ def test_what_is_missing_is_named_in_a_sentence(tmp_path: Path) -> None:
     found = written(old, report_facts(), tmp_path)
     assert "All voxels: the record has no counts for a diagram. Expected calibration error 0.100." in found.text
     assert "the record has no counts for a curve" in found.text
+    assert "The record has no figures of subgroups." in found.text
     assert "95th percentile Hausdorff distance is undefined for every case." in found.text
     sections = re.findall(r"<section id=\"([a-z-]+)\">\s*<h2>[^<]+</h2>(.*?)</section>", found.source, re.DOTALL)
     assert len(sections) == 11
@@ -362,8 +364,8 @@ def test_any_record_has_a_report(counts: list[tuple[int, ...]], plan: AnalysisPl
         counted_case(f"c{place}", overlap=one[:3], group=f"g{one[3]}", subject=f"g{one[3]}")
         for place, one in enumerate(counts)
     ]
-    made = record(*cases, plan=plan)
-    text = page.report_page(made, None, report_facts(plan, part=part))
+    made = record(*cases, plan=plan).model_copy(update={"part": None if part == "test" else part})
+    text = page.report_page(made, None, report_facts(plan))
     assert all(f">{row.case}<" in text for row in made.cases)
     assert "nan" not in re.findall(r'data-value="([^"]*)"', text)
 
@@ -372,10 +374,9 @@ def test_any_record_has_a_report(counts: list[tuple[int, ...]], plan: AnalysisPl
 @pytest.mark.parametrize("part", ["validation", "calibration"])
 def test_another_part_is_marked_on_each_page_and_not_judged(tmp_path: Path, part: str) -> None:
     plan = analysis_plan(Criterion(measure="dice", at_least=0.01), statistics="mean of groups")
-    made = record(*eight(), plan=plan)
-    found = written(
-        made, report_facts(plan, part=part, part_note="The members did not learn from these cases."), tmp_path
-    )
+    whole = record(*eight(), plan=plan)
+    made = whole.model_copy(update={"part": part})
+    found = written(made, report_facts(plan), tmp_path)
     mark = (
         f"{part.capitalize()} part. Not the test set: these figures meet no acceptance criterion and no release gate."
     )
@@ -383,8 +384,9 @@ def test_another_part_is_marked_on_each_page_and_not_judged(tmp_path: Path, part
     assert re.search(rf'@page {{[^@]*@bottom-right[^@]*@top-center {{ content: "{re.escape(mark)}"', found.source)
     assert "The sealed test set was not opened for this evaluation." in found.text
     assert "met" not in {text.strip() for text in re.findall(r">([^<]+)<", found.source)}
-    assert verdict_of(made, report_facts(plan, part=part)).judged == ()
-    test = written(made, report_facts(plan), tmp_path)
+    assert made.reuse in found.text
+    assert verdict_of(made, report_facts(plan)).judged == ()
+    test = written(whole, report_facts(plan), tmp_path)
     assert "Not the test set" not in test.source
     assert "Acceptance criteria met" in test.text
 
@@ -401,7 +403,7 @@ def test_the_verdict_and_the_summary_follow_from_the_record() -> None:
     facts = report_facts(plan, task=SegmentationTask(classes=(LabelClass(value=1, name="vessel"),)))
     verdict = verdict_of(made, facts)
     assert (verdict.state, verdict.text) == ("failed", "The model misses 1 of 2 registered acceptance criteria.")
-    answers = {one.question: " ".join(one.sentences) for one in summary_of(made, facts)}
+    answers = {one.question: " ".join(one.sentences) for one in summary_of(made, facts, strata_of_report(made, plan))}
     dice = made.aggregates["dice"]
     assert (
         f"The mean Dice is {dice.mean:.3f} ({dice.lower:.3f} to {dice.upper:.3f})."
@@ -433,7 +435,7 @@ def test_an_interval_that_covers_too_rarely_says_so() -> None:
     dice = made.aggregates["dice"]
     assert dice.coverage is not None
     assert dice.coverage < 0.92
-    first, found, right = summary_of(made, report_facts(BY_GROUP))[0].sentences
+    first, found, right = summary_of(made, report_facts(BY_GROUP), strata_of_report(made, BY_GROUP))[0].sentences
     assert (
         f"({dice.lower:.3f} to {dice.upper:.3f}; such intervals contained the mean in {percent(dice.coverage)})"
         in first
@@ -442,29 +444,62 @@ def test_an_interval_that_covers_too_rarely_says_so() -> None:
     assert "contained the mean in" in right
 
 
+def scanned(overlap: tuple[int, int, int], number: int, scanner: str, **more: object) -> CaseCounts:
+    """A case of a scanner, in a group of its own."""
+    made = counted_case(f"{scanner.lower()}{number}", overlap=overlap, **more)
+    return CaseCounts.model_validate({**made.model_dump(), "attributes": {"scanner": scanner}})
+
+
+@pytest.mark.verifies("REQ-399")
+def test_subgroups_are_those_of_the_record_worst_first(tmp_path: Path) -> None:
+    made = record(
+        *(scanned((90 - 20 * (one == "B"), 10 + number, 20), number, one) for one in "AB" for number in range(5))
+    )
+    (table,) = sections_of(made, BY_GROUP).subgroups
+    found = [one for one in strata_of_report(made, BY_GROUP).figures if one.attribute == "scanner"]
+    assert [one.stratum for one in found] == ["B", "A"]
+    rows = {one.value: one for one in table.rows if one.attribute == "scanner"}
+    for one in found:
+        row = rows[one.stratum]
+        assert (one.mean, one.groups, one.cases) == (row.mean, 5, 5)
+        assert (one.lower, one.upper) == (row.interval.lower, row.interval.upper)
+        assert row.rest.words() in one.note
+    shown = written(made, report_facts(BY_GROUP), tmp_path)
+    stated = re.findall(r'<li><b>([AB])</b><span class="number"><span data-value="([^"]*)">', shown.source)
+    assert [(name, float(mean)) for name, mean in stated] == [(one.stratum, one.mean) for one in found]
+    assert table.basis in shown.text
+    assert "Differences between sites" not in shown.text
+
+
 @pytest.mark.verifies("REQ-402")
 def test_the_summary_names_empty_masks_the_weakest_subgroup_and_two_readers() -> None:
-    made = record(
-        counted_case("missed", overlap=(0, 0, 20), conformal=(0, 20)),
-        counted_case("added", overlap=(0, 9, 0), conformal=(0, 0)),
-        *eight(),
-    )
+    cases = [scanned((70, 10, 40) if one == "B" else (90, 10, 20), number, one) for one in "AB" for number in range(5)]
+    read = {"readers": {"dice": {"tp": 100, "fp": 5, "fn": 10}}}
+    cases[0] = CaseCounts.model_validate({**cases[0].model_dump(), **read})
+    made = record(scanned((0, 0, 20), 0, "missed"), scanned((0, 9, 0), 0, "added"), *cases)
+    strata = strata_of_report(made, BY_GROUP)
+    answers = {one.question: " ".join(one.sentences) for one in summary_of(made, report_facts(BY_GROUP), strata)}
+    fails = answers["Where does the model fail?"]
+    assert "The mask is empty although the reference is not: missed0." in fails
+    assert "The mask is not empty although the reference is: added0." in fails
+    assert f"with at least 5 groups is scanner B, with a mean Dice of {2 * 70 / (140 + 50):.3f}." in fails
+    (reader,) = strata.readers
+    assert answers["How well do two readers agree?"] == f"{reader.words}."
+    assert f"two readers agree by {200 / 215:.3f}" in reader.words
 
-    def of(stratum: str, mean: float, groups: int) -> SubgroupFigure:
-        return SubgroupFigure(attribute="scanner", stratum=stratum, groups=groups, cases=groups, mean=mean)
 
-    facts = report_facts(
-        BY_GROUP,
-        subgroups=(of("A", 0.9, 5), of("B", 0.7, 4), of("C", 0.1, 2)),
-        readers=(ReaderAgreement(measure="Dice", cases=3, readers=0.8, model=0.75),),
-    )
-    answers = {one.question: " ".join(one.sentences) for one in summary_of(made, facts)}
-    assert "The mask is empty although the reference is not: missed." in answers["Where does the model fail?"]
-    assert "The mask is not empty although the reference is: added." in answers["Where does the model fail?"]
-    assert "is scanner B, with a mean Dice of 0.700." in answers["Where does the model fail?"]
-    assert (
-        "0.800 between two readers and 0.750 between model and reference" in answers["How well do two readers agree?"]
-    )
+@pytest.mark.verifies("REQ-399")
+def test_precision_and_recall_have_the_fine_thresholds_where_the_record_has_scores() -> None:
+    cases = [counted_case("a", overlap=(50, 5, 50), scored=True), counted_case("b", overlap=(40, 5, 20), scored=True)]
+    found = counted.precision_recall(record(*cases), cases)
+    assert {round(one.threshold * 100) for one in found if one.threshold is not None} == set(range(1, 91))
+    bare = [row.model_copy(update={"scores": None, "border_scores": None}) for row in cases]
+    coarse = counted.precision_recall(record(*bare), bare)
+    assert found[-1] == coarse[-1]
+    fine = {one.threshold: one for one in found if one.threshold is not None}
+    for one in coarse[:-1]:
+        if one.threshold in fine:
+            assert fine[one.threshold] == one
 
 
 @pytest.mark.verifies("REQ-400", "RC-160")

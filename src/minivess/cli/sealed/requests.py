@@ -190,3 +190,4 @@ def evaluate(
         record = final_evaluation.run(services, signer_of(services, actor, Role.DEVELOPER), request_id)
         plan = services.log.standing.test_set.plan_of(request_id)
     emit_evaluation(record, plan, as_json=as_json)
+    say("the page to read: evidence/evaluation/report.html")

@@ -28,7 +28,7 @@ from minivess.workflows.models.cases import cases_of
 from minivess.workflows.models.listening import track_evaluation
 from minivess.workflows.models.training import training_data
 from minivess.workflows.sealed.analysis_plan import plan_of
-from minivess.workflows.sealed.report_facts import shown_sections, software_facts
+from minivess.workflows.sealed.report_facts import software_facts
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import WorkspaceReader
 
@@ -44,6 +44,8 @@ class PartEvaluation(NamedTuple):
     folder: Path
     model: str
     """What was evaluated, for people."""
+    plan: AnalysisPlan
+    """As the project file states it."""
 
 
 class _Judged(NamedTuple):
@@ -80,6 +82,7 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
         return (load_recorded(workspace.prepared, held.case_record(name)) for name in names)
 
     with _judged(services, held, model, part, groups) as judged:
+        plan = plan_of(services.project, held.manifest.cases, terms=held.terms)
         record, pictures = evaluate(
             ((case.record, case.image) for case in loaded(judged.cases)),
             judged.predict,
@@ -101,23 +104,18 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
         )
     folder = workspace.evaluation / "parts" / part / model.digest.removeprefix("sha256:")[:_SHOWN]
     write_figures(record, pictures, folder / "figures")
-    write_report(record, pictures.album, _facts(services, held, model, record, plan), folder / "report.html")
+    write_report(record, pictures.album, _facts(services, held, model, plan), folder / "report.html")
     write_atomic(folder / "evaluation.json", record.model_dump_json(indent=2).encode() + b"\n")
     track_evaluation(services, record, folder, data=held.version)
     return PartEvaluation(record, plan, folder, model.kind)
 
 
-def _facts(
-    services: WorkspaceReader, held: BoundInputs, model: NewestModel, record: EvaluationRecord, plan: AnalysisPlan
-) -> ReportFacts:
+def _facts(services: WorkspaceReader, held: BoundInputs, model: NewestModel, plan: AnalysisPlan) -> ReportFacts:
     """What the report of a part states beside its record."""
-    device, (subgroups, readers) = services.project.device, shown_sections(record, plan)
-    assert record.part is not None  # noqa: S101  it was evaluated
+    device = services.project.device
     return ReportFacts(
         device=f"{device.name} {device.version}",
         intended_use=device.intended_use,
-        part=record.part,
-        part_note=record.reuse,
         data=held.manifest.name,
         time=services.clock(),
         plan=plan,
@@ -128,8 +126,6 @@ def _facts(
             Fact(term="Members", value=f"{len(held.runs)}; their probabilities are averaged"),
         ),
         software=software_facts(),
-        subgroups=subgroups,
-        readers=readers,
     )
 
 

@@ -6,10 +6,8 @@ from importlib.metadata import version
 
 from minivess.compliance.rules.look_facts import Look
 from minivess.foundation.implements import implements
-from minivess.ml.evaluation.report.facts import Fact, ReaderAgreement, ReportFacts, SubgroupFigure, TestSetAccess
+from minivess.ml.evaluation.report.facts import Fact, ReportFacts, TestSetAccess
 from minivess.records.evaluation.evaluation import PUBLISHED, AnalysisPlan, EvaluationRecord
-from minivess.records.evaluation.measures import heading_of
-from minivess.records.evaluation.subgroups.sections import sections_of, stratum_rows
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import Services
 
@@ -48,30 +46,6 @@ def model_facts(services: Services, held: BoundInputs) -> tuple[Fact, ...]:
     )
 
 
-@implements("REQ-398", "REQ-415", "REQ-418")
-def shown_sections(
-    record: EvaluationRecord, plan: AnalysisPlan
-) -> tuple[tuple[SubgroupFigure, ...], tuple[ReaderAgreement, ...]]:
-    """The subgroups, the places of errors and the agreement of readers, as a report shows them.
-
-    Args:
-        record: an evaluation.
-        plan: its plan, with criteria and seed.
-    """
-    found = sections_of(record, plan)
-    readers = [
-        ReaderAgreement(
-            measure=heading_of(one.measure, record.unit) + ("" if one.of_class is None else f" of {one.of_class}"),
-            cases=one.cases,
-            readers=one.readers,
-            model=one.model,
-        )
-        for one in found.readers
-    ]
-    strata = [SubgroupFigure(**row.model_dump()) for row in stratum_rows(found, record)]
-    return tuple(strata), tuple(readers)
-
-
 @implements("REQ-398", "REQ-400")
 def report_facts(
     services: Services, held: BoundInputs, look: Look, record: EvaluationRecord, plan: AnalysisPlan
@@ -98,7 +72,7 @@ def report_facts(
             mode=_MODES.get(look.mode, look.mode),
             opened=look.opening.time,
         )
-    device, (subgroups, readers) = services.project.device, shown_sections(record, plan)
+    device = services.project.device
     return ReportFacts(
         device=f"{device.name} {device.version}",
         intended_use=device.intended_use,
@@ -109,7 +83,5 @@ def report_facts(
         model=model_facts(services, held),
         software=software_facts(),
         access=access,
-        subgroups=subgroups,
-        readers=readers,
         pictures_withheld=pictures_withheld(plan, custodian=look.mode == "custodian"),
     )

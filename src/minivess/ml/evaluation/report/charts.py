@@ -13,10 +13,10 @@ from minivess.ml.evaluation.report.counted import (
     precision_recall,
     rows_of_class,
 )
-from minivess.ml.evaluation.report.facts import SubgroupFigure
+from minivess.ml.evaluation.report.strata import StratumFigure
 from minivess.records.evaluation.counts import BINS
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
-from minivess.records.evaluation.measures import DICE, Measure, measure_of
+from minivess.records.evaluation.measures import DICE, Measure, measure_of, range_of
 
 STRIP_WIDTH = 600
 """Of a strip of dots."""
@@ -84,7 +84,7 @@ class Diagram:
 class ForestRow:
     """A line of a forest plot: places are None where nothing was measured."""
 
-    figure: SubgroupFigure
+    figure: StratumFigure
     mean: float | None
     span: tuple[float, float] | None
 
@@ -95,6 +95,8 @@ class Forest:
 
     attribute: str
     measure: str
+    digits: int
+    """After the decimal point."""
     rows: tuple[ForestRow, ...]
     whole: float | None
     """The mean over all cases, where the axis is that of a measure of the record."""
@@ -179,28 +181,25 @@ def precision_recall_of(record: EvaluationRecord, of_class: str | None) -> Diagr
     return Diagram(points=tuple(curve), mark=mask[0] if mask else None)
 
 
-def forests_of(record: EvaluationRecord, figures: Sequence[SubgroupFigure]) -> list[Forest]:
+def forests_of(record: EvaluationRecord, figures: Sequence[StratumFigure]) -> list[Forest]:
     """A forest plot for each attribute, measure and class, in the order in which they come."""
-    held: dict[tuple[str, str, str | None], list[SubgroupFigure]] = {}
+    held: dict[tuple[str, str, str | None], list[StratumFigure]] = {}
     for one in figures:
         held.setdefault((one.attribute, one.measure, one.of_class), []).append(one)
-    return [_forest(record, *key, rows) for key, rows in held.items()]
+    return [_forest(record, rows) for rows in held.values()]
 
 
-def _forest(
-    record: EvaluationRecord, attribute: str, measure: str, of_class: str | None, figures: Sequence[SubgroupFigure]
-) -> Forest:
+def _forest(record: EvaluationRecord, figures: Sequence[StratumFigure]) -> Forest:
+    first = figures[0]
     known = [value for one in figures for value in (one.mean, one.lower, one.upper) if value is not None]
-    aggregates = record.by_class.get(of_class, record).aggregates
-    named = {one.short: one.name for one in record.measures}
-    whole = aggregates[named[measure]].mean if measure in named and named[measure] in aggregates else None
+    overall = record.by_class.get(first.of_class, record).aggregates.get(first.measure)
+    whole = None if overall is None else overall.mean
     if whole is not None:
         known.append(whole)
+    smallest, largest = range_of(first.measure)
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     room = max(0.05 * (high - low), 0.01)
-    row = measure_of(named.get(measure, ""))
-    low = max(low - room, 0.0) if low >= 0 else low - room
-    high = high + room if row is None or row.largest is None else max(high, min(row.largest, high + room))
+    low, high = max(smallest, low - room), min(largest, high + room)
 
     def place(value: float) -> float:
         return round(FOREST_WIDTH * (value - low) / (high - low), 1)
@@ -213,8 +212,18 @@ def _forest(
         )
         for one in figures
     ]
-    title = measure if of_class is None else f"{measure}, {of_class}"
-    return Forest(attribute, title, tuple(rows), None if whole is None else place(whole), f"{low:.3f}", f"{high:.3f}")
+    title = first.title if first.of_class is None else f"{first.title}, {first.of_class}"
+    row = measure_of(first.measure)
+    digits = 3 if row is None else row.digits_in(record.unit)
+    return Forest(
+        attribute=first.attribute,
+        measure=title,
+        digits=digits,
+        rows=tuple(rows),
+        whole=None if whole is None else place(whole),
+        low=f"{low:.{digits}f}",
+        high=f"{high:.{digits}f}",
+    )
 
 
 def _point(one: PrecisionRecall) -> Point:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.counts import BINS, MILLION, Bins
+from minivess.records.evaluation.counts import MILLION, BinCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.intervals import group_interval, mean_interval
 from minivess.records.evaluation.summaries import Interval
@@ -107,24 +107,27 @@ def bin_points(record: EvaluationRecord, rows: Sequence[CaseCounts], *, border: 
 def precision_recall(record: EvaluationRecord, rows: Sequence[CaseCounts]) -> list[PrecisionRecall]:
     """Precision and recall over all voxels at the inner borders of the bins, by falling threshold, and last of the mask.
 
-    Empty without a voxel of the class in the reference. A threshold that no voxel reaches is left out.
+    The bins are the 100 fine ones where the record has scores, else the 15 of the reliability diagram. Empty without a voxel of
+    the class in the reference. A threshold that no voxel reaches is left out.
     """
-    added = _weighted(record, [(row, row.bins) for row in rows])
+    fine = all(row.scores is not None for row in rows)
+    pairs = [(row, row.scores.bins if fine and row.scores is not None else row.bins) for row in rows]
+    added = _weighted(record, pairs)
     whole = math.fsum(positives for _, _, positives in added)
     if not whole:
         return []
     found = []
-    for first in range(BINS - 1, 0, -1):
+    for first in range(len(added) - 1, 0, -1):
         voxels, positives = (math.fsum(row[part] for row in added[first:]) for part in (0, 2))
         if voxels:
-            found.append(PrecisionRecall(first / BINS, positives / voxels, positives / whole))
-    weights = _weights(record, [(row, row.bins) for row in rows])
+            found.append(PrecisionRecall(first / len(added), positives / voxels, positives / whole))
+    weights = _weights(record, pairs)
     right = math.fsum(weights[row.group] * row.overlap.tp for row in rows)
     marked = math.fsum(weights[row.group] * (row.overlap.tp + row.overlap.fp) for row in rows)
     return [*found, PrecisionRecall(None, right / marked, right / whole)] if marked else found
 
 
-def _weights(record: EvaluationRecord, pairs: Sequence[tuple[CaseCounts, Bins]]) -> dict[str, float]:
+def _weights(record: EvaluationRecord, pairs: Sequence[tuple[CaseCounts, Sequence[BinCounts]]]) -> dict[str, float]:
     """What a voxel of each group counts."""
     voxels: defaultdict[str, int] = defaultdict(int)
     for row, bins in pairs:
@@ -133,8 +136,12 @@ def _weights(record: EvaluationRecord, pairs: Sequence[tuple[CaseCounts, Bins]])
     return {group: (1 / count if equal and count else 1.0) for group, count in voxels.items()}
 
 
-def _weighted(record: EvaluationRecord, pairs: Sequence[tuple[CaseCounts, Bins]]) -> list[tuple[float, float, float]]:
+def _weighted(
+    record: EvaluationRecord, pairs: Sequence[tuple[CaseCounts, Sequence[BinCounts]]]
+) -> list[tuple[float, float, float]]:
     """Voxels, sum of probabilities and positives of each bin, over all cases, with the weights of their groups."""
+    if not pairs:
+        return []
     weights = _weights(record, pairs)
     return [
         (
@@ -142,5 +149,5 @@ def _weighted(record: EvaluationRecord, pairs: Sequence[tuple[CaseCounts, Bins]]
             math.fsum(weights[row.group] * bins[place].probability / MILLION for row, bins in pairs),
             math.fsum(weights[row.group] * bins[place].positives for row, bins in pairs),
         )
-        for place in range(BINS)
+        for place in range(len(pairs[0][1]))
     ]

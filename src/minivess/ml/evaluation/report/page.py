@@ -21,28 +21,28 @@ from minivess.ml.evaluation.drawings import Album, Picture
 from minivess.ml.evaluation.report import charts, outlines
 from minivess.ml.evaluation.report.facts import ReportFacts
 from minivess.ml.evaluation.report.limits import not_covered
+from minivess.ml.evaluation.report.strata import strata_of_report
 from minivess.ml.evaluation.report.summary import summary_of, verdict_of
 from minivess.ml.evaluation.report.tables import MOST_THUMBNAILS, case_lines, measure_rows, shown_cases
 from minivess.ml.quality.pages.validation_page import page_environment
 from minivess.ml.uncertainty.reliability import BAND_VOXELS
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import heading_of, measures_of
+from minivess.records.evaluation.parts import NOT_A_TEST
 from minivess.records.lengths import LengthUnit
 
-PARTS = {
-    "test": "Sealed test set",
+PARTS: dict[str | None, str] = {
+    None: "Sealed test set",
     "validation": "Validation part",
     "calibration": "Calibration part",
 }
 _STATISTICS = {"mean": "mean", "lower": "lower limit of the interval", "upper": "upper limit of the interval"}
-NOT_A_TEST = "Not the test set: these figures meet no acceptance criterion and no release gate."
-"""The mark of every page, on the screen and in print, about another part than the sealed test part."""
 
 
 @implements("REQ-398", "REQ-401", "RC-159")
-def mark_of(facts: ReportFacts) -> str:
+def mark_of(record: EvaluationRecord) -> str:
     """What each page of the report is marked with; empty for the sealed test part."""
-    return "" if facts.part == "test" else f"{PARTS[facts.part]}. {NOT_A_TEST}"
+    return "" if record.part is None else f"{PARTS[record.part]}. {NOT_A_TEST}"
 
 
 @implements("REQ-398", "REQ-399", "REQ-403")
@@ -64,16 +64,17 @@ def report_page(
     environment = _environment()
     script = environment.get_template("sort.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    lines = case_lines(record, album)
+    lines, strata = case_lines(record, album), strata_of_report(record, facts.plan)
     return environment.get_template("report.html.j2").render(
         record=record,
         facts=facts,
-        mark=mark_of(facts),
-        part=PARTS[facts.part],
+        mark=mark_of(record),
+        part=PARTS[record.part],
+        tested=record.part is None,
         script=script,
         script_digest=digest,
         verdict=verdict_of(record, facts),
-        answers=summary_of(record, facts),
+        answers=summary_of(record, facts, strata),
         classes=[_class_view(record, of_class, facts) for of_class in record.by_class],
         several=bool(record.classes),
         measures=record.measures,
@@ -83,8 +84,9 @@ def report_page(
         shown=shown_cases(record, album, facts.plan.seed),
         thumbnails=any(line.thumbnail is not None for line in lines),
         failures=[line for line in lines if line.notes],
-        forests=charts.forests_of(record, facts.subgroups),
-        not_covered=not_covered(record, facts),
+        forests=charts.forests_of(record, strata.figures),
+        strata=strata,
+        not_covered=not_covered(record, facts, strata),
         colours=outlines,
         charts=charts,
         voxels=_voxels(facts),

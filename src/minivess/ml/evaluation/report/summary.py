@@ -18,16 +18,16 @@ from minivess.ml.evaluation.report.counted import (
     rows_of_class,
 )
 from minivess.ml.evaluation.report.facts import ReportFacts
+from minivess.ml.evaluation.report.strata import Strata
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import FEW_GROUPS, EvaluationRecord
 from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE
+from minivess.records.evaluation.subgroups.gaps import FEWEST_GROUPS
 from minivess.records.evaluation.summaries import METHODS, ClassFigures, Interval, percent
 
 _COVERS = 0.92
 """Simulated coverage below which it is stated beside the interval."""
-_FEW_FOR_SUBGROUPS = 3
-"""Groups below which a subgroup is not named as the weakest."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Answer:
 @implements("REQ-402")
 def verdict_of(record: EvaluationRecord, facts: ReportFacts) -> Verdict:
     """The verdict against the registered criteria. Figures of another part than the test part are not judged."""
-    if facts.part != "test":
+    if record.part is not None:
         return Verdict("none", "Not judged", "Acceptance criteria are for the sealed test set only.", ())
     if not facts.plan.criteria:
         return Verdict("none", "Not judged", "No acceptance criteria were registered.", ())
@@ -69,7 +69,7 @@ def verdict_of(record: EvaluationRecord, facts: ReportFacts) -> Verdict:
 
 
 @implements("REQ-402")
-def summary_of(record: EvaluationRecord, facts: ReportFacts) -> list[Answer]:
+def summary_of(record: EvaluationRecord, facts: ReportFacts, strata: Strata) -> list[Answer]:
     """The answers to a reader's first questions."""
     named = [
         ("" if of_class is None else f"{of_class}: ", of_class, figures)
@@ -78,13 +78,13 @@ def summary_of(record: EvaluationRecord, facts: ReportFacts) -> list[Answer]:
     good = [sentence for one in named for sentence in _how_good(record, facts, *one)]
     answers = [
         Answer("How good are the masks?", tuple(good)),
-        Answer("Where does the model fail?", tuple(_where_it_fails(record, facts))),
+        Answer("Where does the model fail?", tuple(_where_it_fails(record, strata))),
         Answer("Is it better than a simple method?", tuple(_against_threshold(place, one) for place, _, one in named)),
         Answer("Can its probabilities be trusted?", tuple(_probabilities(place, one) for place, _, one in named)),
-        Answer("How certain are these figures?", tuple(_how_certain(record, facts))),
+        Answer("How certain are these figures?", tuple(_how_certain(record))),
     ]
-    if facts.readers:
-        answers.insert(3, Answer("How well do two readers agree?", tuple(_readers(facts))))
+    if strata.readers:
+        answers.insert(3, Answer("How well do two readers agree?", tuple(f"{one.words}." for one in strata.readers)))
     return answers
 
 
@@ -102,7 +102,7 @@ def _how_good(
     return said
 
 
-def _where_it_fails(record: EvaluationRecord, facts: ReportFacts) -> list[str]:
+def _where_it_fails(record: EvaluationRecord, strata: Strata) -> list[str]:
     dices = mean_dice(record)
     worst, lowest = next(iter(dices.items()))
     several = " over its classes" if record.classes else ""
@@ -119,13 +119,17 @@ def _where_it_fails(record: EvaluationRecord, facts: ReportFacts) -> list[str]:
                 f"With {percent(failed.level)} confidence at most {100 * failed.upper:.0f} % of all such groups do."
             )
     said += _empty_masks(record)
-    weakest = [one for one in facts.subgroups if one.mean is not None and one.groups >= _FEW_FOR_SUBGROUPS]
-    weakest = [one for one in weakest if one.measure == "Dice"]
+    weakest = [
+        (one.mean, one)
+        for one in strata.figures
+        if one.measure == DICE and one.mean is not None and one.groups >= FEWEST_GROUPS
+    ]
     if weakest:
-        one = min(weakest, key=lambda figure: figure.mean if figure.mean is not None else 1.0)
+        lowest, one = min(weakest, key=lambda pair: pair[0])
+        place = "" if one.of_class is None else f" of {one.of_class}"
         said.append(
-            f"The weakest subgroup with at least {_FEW_FOR_SUBGROUPS} groups is {one.attribute} {one.stratum}, with a mean "
-            f"Dice of {one.mean:.3f}."
+            f"The weakest subgroup with at least {FEWEST_GROUPS} groups is {one.attribute} {one.stratum}, with a mean "
+            f"Dice{place} of {lowest:.3f}."
         )
     return said
 
@@ -157,7 +161,7 @@ def _probabilities(place: str, figures: ClassFigures) -> str:
     )
 
 
-def _how_certain(record: EvaluationRecord, facts: ReportFacts) -> list[str]:
+def _how_certain(record: EvaluationRecord) -> list[str]:
     dice, groups = record.aggregates[DICE], len(record.groups)
     cases = f"{len(record.tested)} {'case' if len(record.tested) == 1 else 'cases'}"
     counted = f"{groups} independent {'group' if groups == 1 else 'groups'} with {cases}"
@@ -173,16 +177,8 @@ def _how_certain(record: EvaluationRecord, facts: ReportFacts) -> list[str]:
             )
         if groups < FEW_GROUPS:
             said.append(f"With fewer than {FEW_GROUPS} groups an interval can be too narrow when groups differ much.")
-    said.append(record.reuse if facts.part == "test" else facts.part_note or "This is not the sealed test set.")
+    said.append(record.reuse)
     return said
-
-
-def _readers(facts: ReportFacts) -> list[str]:
-    return [
-        f"{one.measure}: {one.readers:.3f} between two readers and {one.model:.3f} between model and reference, over the same "
-        f"{one.cases} {'case' if one.cases == 1 else 'cases'}."
-        for one in facts.readers
-    ]
 
 
 def _value(interval: Interval) -> str:

@@ -11,7 +11,8 @@ from minivess.ml.evaluation.report.counted import Row, mean_dice
 from minivess.ml.evaluation.report.facts import ReportFacts
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.measures import heading_of, measure_of
+from minivess.records.evaluation.measures import Measure, heading_of, measure_of
+from minivess.records.evaluation.scores import SCORES, Score
 from minivess.records.evaluation.summaries import Interval
 
 MOST_THUMBNAILS = 400
@@ -69,7 +70,7 @@ class ShownCase:
 @implements("REQ-399")
 def measure_rows(record: EvaluationRecord, of_class: str | None, facts: ReportFacts) -> list[MeasureRow]:
     """The rows of a class: its measures in the order of reports, then the other aggregates and the baseline."""
-    figures, criteria = record.by_class[of_class], facts.plan.criteria if facts.part == "test" else ()
+    figures, criteria = record.by_class[of_class], facts.plan.criteria if record.part is None else ()
     planned = [one.name for one in record.measures if one.name in figures.aggregates]
     names = [*planned, *(name for name in figures.aggregates if name not in planned)]
     pairs = [(name, heading_of(name, record.unit), figures.aggregates[name]) for name in names]
@@ -78,23 +79,30 @@ def measure_rows(record: EvaluationRecord, of_class: str | None, facts: ReportFa
         pairs.append(("conformal_recall", "Recall of the conformal mask", figures.conformal_recall))
     found = []
     for name, heading, interval in pairs:
-        measure = measure_of(name)
-        digits = 3 if measure is None else measure.digits_in(record.unit)
+        measure, score = measure_of(name), SCORES.get(name)
+        digits = 3 if score is None else score.digits
+        digits = digits if measure is None else measure.digits_in(record.unit)
         beside = interval.beside_in_words(digits)
         found.append(
             MeasureRow(
                 name=name,
                 heading=heading,
-                direction="" if measure is None else measure.direction,
+                direction=_direction(measure, score),
                 value=f"{interval.mean:.{digits}f}",
                 bounds=interval.words(digits),
                 how=f"{interval.basis}. Beside it: {beside}" if beside else interval.basis,
                 interval=interval,
                 strip=None if measure is None else strip_of(record, of_class, measure, criteria),
-                undefined=0 if measure is None else len(record.tested) - interval.n,
+                undefined=0 if measure is None and score is None else len(record.tested) - interval.n,
             )
         )
     return found
+
+
+def _direction(measure: Measure | None, score: Score | None) -> str:
+    if measure is not None:
+        return measure.direction
+    return "" if score is None else "higher is better" if score.higher_is_better else "lower is better"
 
 
 @implements("REQ-399")

@@ -115,3 +115,19 @@ Feature: Figures by subgroup, and where the errors are
     When the evaluation is printed
     Then the table names site B before site A, with groups, intervals and gaps
     And it says that intervals are not adjusted
+
+  @REQ-417 @REQ-418 @REQ-414
+  Scenario Outline: Both verifiers refuse a pack with <fault>
+    Given a pack of a model with the classes 1 artery and 2 vein, with attributes, places of errors and readers
+    When the pack has <fault>
+    Then both verifiers refuse it and name "<words>"
+
+    Examples:
+      | fault                                     | words                        |
+      | a missed voxel that is counted twice      | missed by radius             |
+      | false voxels in bins of the wrong order   | components                   |
+      | more missed components than there are     | components                   |
+      | a larger mask of the first reader         | the first reader's mask      |
+      | a skeleton of a reader inside nothing     | is more than                 |
+      | other attributes of one class             | different attributes         |
+      | another sex than in the data set          | case-00.attributes           |

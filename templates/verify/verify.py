@@ -1732,6 +1732,16 @@ def check_case(case):  # the counts of one case do not contradict one another
     need(fits, "case %s: a distance has a value, and one of the masks is empty, or the other way round", name)
     near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
     need(near, "case %s has more voxels along the border than in the volume", name)
+    read, lines = case.get("readers", {"dice": dice}), case.get("readers", {}).get("cldice", {})
+    fits = read["dice"]["tp"] + read["dice"]["fn"] == masks[1] and sum(read["dice"].values()) <= voxels
+    fits = fits and all(lines[one + "_inside"] <= lines[one] for one in ("predicted", "reference") if lines)
+    need(fits, "case %s: the first reader's mask is not the reference, or a part of a skeleton is more than the whole", name)
+    wholes, errors = {"missed": (masks[1], dice["fn"]), "false": (masks[0], dice["fp"])}, case.get("errors", {})
+    for kind, table, rows in [(one, *pair) for one in errors for pair in errors[one].items()]:
+        bins, found = [row[0] for row in rows], tuple(sum(row[place] for row in rows) for place in (1, 2))
+        fits = bins == sorted(set(bins)) and all(row[2] <= row[1] > 0 for row in rows)
+        fits = fits and (table == "components" or found == wholes[kind] or (table, rows) == ("depth", []))
+        need(fits, "case %s: voxels %s by %s are not those of dice", name, kind, table)
 
 def classes_of(task):  # value and name of each of several classes, of a task or a case; of one class: none
     found = sorted((one["value"], one["name"]) for one in task.get("classes", []))
@@ -1748,7 +1758,8 @@ def check_rows(cases):  # each case has one row of each class; its rows are of t
         for case in rows:
             check_case(case)
         sizes = {(sum(row[0] for row in one["bins"]), str(one.get("shape")), str(one.get("spacing"))) for one in rows}
-        need(len(sizes) == 1, "case %s has rows of different shapes or numbers of voxels", name)
+        alike = all(one.get("attributes") == rows[0].get("attributes") for one in rows)
+        need(len(sizes) == 1 and alike, "case %s has rows of different shapes, numbers of voxels or attributes", name)
         most = max(sum(one["counts"]["dice"]["tp"] + one["counts"]["dice"][part] for one in rows) for part in ("fp", "fn"))
         need(most <= min(sizes)[0], "case %s has classes that overlap", name)
 
@@ -2247,10 +2258,12 @@ class Release:
         check_same(terms["groups"], digest_of(groups), self.entry("seal") + ".groups", "by data/datasets/manifest.json")
         if terms.get("statistics", "mean of cases") != "mean of cases":
             self.check_calibration(groups, named)
-        subjects = {one["id"]: one["subject"] for one in data}
+        subjects, stated = ({one["id"]: one.get(key, {}) for one in data} for key in ("subject", "attributes"))
         for case in cases:
             name, where = case["case"], "%s: case %s" % (RECORD, case["case"])
             check_same([case["subject"], case["group"]], [subjects[name], groups[name]], where, "in the data set")
+            told, known = case.get("attributes", {}), stated[name]
+            check_same({one: told.get(one) for one in known}, known, where + ".attributes", "in the data set")
         self.figures = figures_of(cases, plan, self.standing.level_of(request["data"], record["look"]))
         check_same({"classes": {}, **{key: record[key] for key in self.figures if key in record}}, self.figures, RECORD)
         self.by_class = self.figures["classes"] or {None: self.figures}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ from pydantic import ValidationError
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.sealed.measures import emit_subgroups
+from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.release.chain import JudgedChain, judge_chain
+from minivess.compliance.release.figures import check_figures
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import InputError
+from minivess.foundation.errors import InputError, MinivessError
 from minivess.ml.cases.ingestion import ingest
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
@@ -37,6 +42,8 @@ from minivess.records.models.task import SegmentationTask
 from minivess.workflows.trace.statistical_criteria import read_cases
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
+from tests.support.builders.layout2_pack import small_pack
+from tests.support.builders.release_builder import TWO_CLASSES
 from tests.support.verify_script import verify
 
 scenarios("subgroups.feature")
@@ -55,6 +62,7 @@ class Story:
     folder: Path = Path()
     data: dict[str, Any] = field(default_factory=dict)
     plain: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
     error: Exception | None = None
     shown: str = ""
     images: dict[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -575,3 +583,103 @@ def _(story: Story) -> None:
 @then("it says that intervals are not adjusted")
 def _(story: Story) -> None:
     assert "not adjusted for the number of subgroups" in story.shown
+
+
+RECORD, DATA = "data/evaluation/evaluation.json", "data/datasets/manifest.json"
+
+
+@given("a pack of a model with the classes 1 artery and 2 vein, with attributes, places of errors and readers")
+def _(story: Story) -> None:
+    story.files = dict(small_pack(task=TWO_CLASSES).files)
+    record, data = (json.loads(story.files[name]) for name in (RECORD, DATA))
+    for row in record["cases"]:
+        dice, row["attributes"] = row["counts"]["dice"], {"sex": "male", "site": "Graz"}
+        missed, false = [2, dice["tp"] + dice["fn"], dice["fn"]], [1, dice["tp"] + dice["fp"], dice["fp"]]
+        row["errors"] = {
+            "missed": {"radius": [missed], "size": [missed], "components": [[0, 3, 1]], "border": [missed]},
+            "false": {"size": [false], "components": [[0, 3, 1]], "border": [false]},
+        }
+        lines = {"predicted_inside": 1, "predicted": 2, "reference_inside": 1, "reference": 2}
+        row["readers"] = {"dice": dice, "cldice": lines}
+    for one in data["cases"]:
+        one["attributes"] = {"sex": "male"}
+    story.files |= {RECORD: canonical(record), DATA: canonical(data)}
+    chain, _ = judged()
+    check_figures(story.files, chain)
+    assert verified(story.files) is None
+
+
+def _first(value: Any, *steps: Any) -> Any:
+    for step in ("cases", 0, *steps):
+        value = value[step]
+    return value
+
+
+PACK_FAULTS: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "a missed voxel that is counted twice": (
+        RECORD,
+        lambda value: _first(value, "errors", "missed", "radius", 0).__setitem__(1, 10**6),
+    ),
+    "false voxels in bins of the wrong order": (
+        RECORD,
+        lambda value: _first(value, "errors", "false", "components").append([0, 1, 1]),
+    ),
+    "more missed components than there are": (
+        RECORD,
+        lambda value: _first(value, "errors", "missed", "components", 0).__setitem__(2, 4),
+    ),
+    "a larger mask of the first reader": (
+        RECORD,
+        lambda value: _first(value).update(
+            readers={"dice": {**_first(value, "counts", "dice"), "fn": _first(value, "counts", "dice", "fn") + 1}}
+        ),
+    ),
+    "a skeleton of a reader inside nothing": (
+        RECORD,
+        lambda value: _first(value, "readers", "cldice").update(predicted_inside=3),
+    ),
+    "other attributes of one class": (RECORD, lambda value: _first(value, "attributes").update(site="Wien")),
+    "another sex than in the data set": (
+        RECORD,
+        lambda value: [row["attributes"].update(sex="female") for row in value["cases"][:2]],
+    ),
+}
+
+
+@when(parsers.parse("the pack has {fault}"))
+def _(story: Story, fault: str) -> None:
+    name, change = PACK_FAULTS[fault]
+    value = json.loads(story.files[name])
+    change(value)
+    story.files[name] = canonical(value)
+
+
+@cache
+def judged() -> tuple[JudgedChain, Any]:
+    """The chain of the true pack as the product has it, and the pack as the script has it once its log was judged."""
+    pack = small_pack(task=TWO_CLASSES)
+    read = verify.Pack(dict(pack.files), None)
+    read.check_log()
+    return judge_chain(pack.log.facts.entries)[1], read
+
+
+def verified(files: dict[str, bytes]) -> str | None:
+    """What the script says of the figures of a pack; None when it accepts them."""
+    again = verify.Pack(files, None)
+    for name in ("bodies", "leaves", "origin", "people", "standing"):
+        setattr(again, name, getattr(judged()[1], name))
+    again.check_layout()
+    again.release.check_chain()
+    try:
+        again.release.check_figures()
+    except verify.WrongError as error:
+        return str(error)
+    return None
+
+
+@then(parsers.parse('both verifiers refuse it and name "{words}"'))
+def _(story: Story, words: str) -> None:
+    with pytest.raises(MinivessError) as product:
+        check_figures(story.files, judged()[0])
+    assert words in product.value.message
+    assert words in (verified(story.files) or "")

@@ -17,6 +17,7 @@ from minivess.records.data.groups import groups_of
 from minivess.records.data.seal import SealManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
+from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.recomputation import NOT_STATED, first_difference, parts_of, recomputed
 from minivess.records.evaluation.summaries import ClassFigures, Interval
@@ -111,6 +112,7 @@ def _check_cases(files: Mapping[str, bytes], record: EvaluationRecord, chain: Ju
     _compare(EVALUATION, {"cases": _listed(record.tested)}, {"cases": _listed(sealed)}, by=f"in {SEALED}")
     manifest, split = record_of(files, MANIFEST, DatasetManifest), record_of(files, SPLIT, SplitManifest)
     subjects = {case.id: case.subject for case in manifest.cases}
+    attributes = {case.id: case.attributes for case in manifest.cases}
     try:
         groups = groups_of(manifest, split)
     except KeyError as error:
@@ -125,6 +127,9 @@ def _check_cases(files: Mapping[str, bytes], record: EvaluationRecord, chain: Ju
         stated = {"subject": case.subject, "group": getattr(case, "group", None)}
         known = {"subject": subjects.get(name), "group": groups.get(name)}
         _compare(f"{EVALUATION}: case {name}", stated, known, by=f"by {MANIFEST}")
+        held = case.attributes if isinstance(case, CaseCounts) else {}
+        told = {one: held.get(one, NOT_STATED) for one in attributes.get(name, {})}
+        _compare(f"{EVALUATION}: case {name}.attributes", told, attributes.get(name, {}), by=f"by {MANIFEST}")
     return groups
 
 

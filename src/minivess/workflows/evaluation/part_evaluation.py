@@ -40,7 +40,6 @@ class PartEvaluation(NamedTuple):
     """An evaluation of a part, and where its files are."""
 
     record: EvaluationRecord
-    plan: AnalysisPlan
     folder: Path
     model: str
     """What was evaluated, for people."""
@@ -107,7 +106,7 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
     write_report(record, pictures.album, _facts(services, held, model, plan), folder / "report.html")
     write_atomic(folder / "evaluation.json", record.model_dump_json(indent=2).encode() + b"\n")
     track_evaluation(services, record, folder, data=held.version)
-    return PartEvaluation(record, plan, folder, model.kind)
+    return PartEvaluation(record, folder, model.kind, plan)
 
 
 def _facts(services: WorkspaceReader, held: BoundInputs, model: NewestModel, plan: AnalysisPlan) -> ReportFacts:

@@ -9,6 +9,12 @@ Feature: Model card
     And it cites the entries of the approval and of the evaluation for the figures
 
   @REQ-397
+  Scenario: A test part that was sealed after training is not called sealed before
+    Given a small release whose seal is a later entry than the training
+    When its model card is made
+    Then it does not state that the test part was encrypted before training
+
+  @REQ-397
   Scenario: What is missing is named
     Given a small release whose records are those of before
     When its model card is made

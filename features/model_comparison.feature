@@ -14,8 +14,20 @@ Feature: Two models are compared by independent group
     When they are compared
     Then p of Dice is 2 in 4,096, and is multiplied by the number of measures
     And the table has both means, the difference with its interval, both values of p, groups and cases
-    And a sentence reports that B is higher in Dice
+    And a sentence reports that B is better in Dice
     And the method of each interval is stated with its simulated coverage
+
+  @REQ-396
+  Scenario: A smaller distance is the better one
+    Given two models of which the second has a smaller HD95 in each of 12 animals
+    When they are compared
+    Then a sentence reports that B is better in HD95, in 12 of 12 groups
+
+  @REQ-396
+  Scenario: Groups that fail in one model alone are counted
+    Given two models of which the first fails in 3 animals, and the second in 2 of them and in 2 others
+    When they are compared
+    Then the output reports 2 groups that failed in A and B, 1 in A alone and 2 in B alone
 
   @REQ-391
   Scenario: With few groups no difference can be shown
@@ -77,13 +89,21 @@ Feature: Two models are compared by independent group
   Scenario Outline: Figures without a look are not compared
     Given a log with a look of each of two models
     When one is <changed>, and the files are compared
-    Then the comparison is refused, because of "has no look with the figures"
+    Then the comparison is refused, because of "no evaluation of the log"
 
     Examples:
-      | changed             |
-      | given a better Dice |
-      | given another model |
-      | of no look          |
+      | changed                                |
+      | given other counts with the same means |
+      | given a better Dice                    |
+      | given another model                    |
+      | of no look                             |
+
+  @REQ-395 @REQ-396 @slow
+  Scenario: The evaluation of a project is compared with a copy of it
+    Given a project whose model was evaluated on the sealed test set
+    When "minivess model compare" is run with the project and a copy of its record
+    Then it ends with exit code 0, and each difference is 0
+    And the log is as before
 
   @REQ-395
   Scenario: The command reads without a passphrase and adds no entry

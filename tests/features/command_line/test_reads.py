@@ -224,7 +224,7 @@ def _(reads: Reads) -> None:
     }
     assert {typed for typed, words in failed.items() if "not a zip archive" in words} == NO_PACK
     assert {typed for typed, words in failed.items() if "there is no release/policy.yaml" in words} == NO_POLICY
-    assert {typed for typed, words in failed.items() if "has no look with the figures" in words} == NO_LOOK
+    assert {typed for typed, words in failed.items() if "no evaluation of the log" in words} == NO_LOOK
     assert {typed for typed, words in failed.items() if "no completed model.export" in words} == NO_MODEL
     assert {typed for typed, words in failed.items() if "no completed ensemble" in words} == NO_ENSEMBLE
     assert {typed for typed, words in failed.items() if "no training has begun" in words} == NO_TRAINING

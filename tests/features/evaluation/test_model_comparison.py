@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.cli.main import app
 from minivess.cli.models.comparison import show_comparison
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.rules.look_facts import Look
 from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.settings import load_settings
+from minivess.records.artifact import Artifact
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.comparison.evaluations import (
     ComparedEvaluation,
@@ -27,7 +29,7 @@ from minivess.records.evaluation.comparison.evaluations import (
     compare,
 )
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.workflows.evaluation.comparison import compare_files
+from minivess.workflows.evaluation.comparison import LoggedEvaluations, compare_files
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
 from tests.support.builders.guarded_log import SEALED, GuardedLog, exported, grant, request
@@ -37,6 +39,7 @@ from tests.support.projects import ProjectFolder
 scenarios("model_comparison.feature")
 
 PLAN = analysis_plan(bootstrap=100, statistics="mean of groups")
+PLAN = PLAN.model_copy(update={"conventions": PLAN.conventions.model_copy(update={"failure_dice": 0.5})})
 MODELS = tuple(digest_bytes(name) for name in (b"one", b"two", b"three"))
 NAMES = {"Dice": "dice", "HD95": "hd95", "clDice": "cldice"}
 Cases = list[tuple[str, int]]
@@ -65,12 +68,13 @@ class Story:
     first: EvaluationRecord | None = None
     second: EvaluationRecord | None = None
     folder: Path = Path()
-    history: LookHistory = field(default_factory=LookHistory)
+    logged: LoggedEvaluations | None = None
     made: Comparison | None = None
     shown: str = ""
     refusal: RefusedError | None = None
     result: Result | None = None
     before: str = ""
+    files_at: tuple[Path, ...] = ()
 
     def be(self, first: Cases, second: Cases, **changes: Any) -> None:
         self.first, self.second = record(first), record(second, 1, **changes)
@@ -78,6 +82,10 @@ class Story:
     def of(self, name: str) -> MeasureComparison:
         assert self.made is not None, self.refusal
         return next(one for one in self.made.measures if one.measure == NAMES[name])
+
+    def looks(self) -> tuple[Look, ...]:
+        assert self.logged is not None
+        return self.logged.history.looks()
 
     @property
     def files(self) -> tuple[Path, Path]:
@@ -191,9 +199,37 @@ def _(story: Story) -> None:
     assert row in story.shown
 
 
-@then("a sentence reports that B is higher in Dice")
+@given("two models of which the second has a smaller HD95 in each of 12 animals")
 def _(story: Story) -> None:
-    assert "dice: B is higher (p 0.0020 after Holm's correction" in story.shown
+    first, second = (
+        [counted_case(f"c{place:02}", overlap=(80, 9, 20), distance=distance + place / 10) for place in range(12)]
+        for distance in (4.0, 2.5)
+    )
+    known: dict[str, Any] = {"data": SEALED, "request": "r", "looks": 1}
+    story.first = counted_evaluation(first, PLAN, model=MODELS[0], **known)
+    story.second = counted_evaluation(second, PLAN, model=MODELS[1], **known)
+
+
+@then("a sentence reports that B is better in HD95, in 12 of 12 groups")
+def _(story: Story) -> None:
+    assert "hd95 (µm): B is better (p 0.0020 after Holm's correction" in story.shown
+    assert "-1.5000 -1.5000 to -1.5000 0.0005 0.0020 12 of 12 12, 12" in story.shown
+
+
+@given("two models of which the first fails in 3 animals, and the second in 2 of them and in 2 others")
+def _(story: Story) -> None:
+    story.be(animals(20, 20, 20, 80, 80, 80), animals(20, 20, 80, 20, 20, 80))
+
+
+@then("the output reports 2 groups that failed in A and B, 1 in A alone and 2 in B alone")
+def _(story: Story) -> None:
+    said = "Failed groups (a case with a Dice below 0.5): 2 in A and B, 1 in A alone, 2 in B alone, of 6."
+    assert said in story.shown
+
+
+@then("a sentence reports that B is better in Dice")
+def _(story: Story) -> None:
+    assert "dice: B is better (p 0.0020 after Holm's correction" in story.shown
 
 
 @then("the method of each interval is stated with its simulated coverage")
@@ -262,16 +298,14 @@ def _(story: Story, reason: str) -> None:
 def _(story: Story) -> None:
     story.be(animals(70, 74, 78, 82), animals(72, 77, 80, 84))
     log = exported()
-    for model, made in enumerate((story.first, story.second)):
-        assert made is not None
-        looked(log, made, model)
-    story.history = LookHistory.fold(log.entries)
-    for path, made in zip(story.files, (story.first, story.second), strict=True):
+    for number, (path, made) in enumerate(zip(story.files, (story.first, story.second), strict=True)):
         assert made is not None
         write(path, made)
+        looked(log, made, number, digest_file(path))
+    story.logged = LoggedEvaluations.of(LookHistory.fold(log.entries), log.entries)
 
 
-def looked(log: GuardedLog, made: EvaluationRecord, number: int) -> None:
+def looked(log: GuardedLog, made: EvaluationRecord, number: int, file: str) -> None:
     """A request, its approval and the evaluation, as their entries state them."""
     asked = request(made.request, model=made.model)
     log.ask(ada(), asked)
@@ -280,7 +314,7 @@ def looked(log: GuardedLog, made: EvaluationRecord, number: int) -> None:
     payload = {
         "request": made.request, "cases": 4, "aggregates": aggregates, "baseline_dice": 0.5, "look": number + 1,
     }  # fmt: skip
-    log.append(ada(), "evaluation", payload)
+    log.append(ada(), "evaluation", payload, outputs=[Artifact(name="evaluation/evaluation.json", digest=file)])
 
 
 def write(path: Path, made: EvaluationRecord) -> None:
@@ -290,7 +324,8 @@ def write(path: Path, made: EvaluationRecord) -> None:
 
 @when("the files of their evaluations are compared")
 def _(story: Story) -> None:
-    story.made = compare_files(story.history, story.files[0].parent, story.files[1])
+    assert story.logged is not None
+    story.made = compare_files(story.logged, story.files[0].parent, story.files[1])
 
 
 @then("the comparison names the entries of both looks and the digests of both files")
@@ -298,21 +333,24 @@ def _(story: Story) -> None:
     assert story.made is not None
     files = (story.made.first, story.made.second)
     assert [one.file for one in files] == [digest_file(path) for path in story.files]
-    assert [one.entry for one in files] == [look.opening.index for look in story.history.looks()]
+    assert [one.entry for one in files] == [look.opening.index for look in story.looks()]
     assert len({one.entry for one in files}) == 2
 
 
 @when(parsers.parse("one is {changed}, and the files are compared"))
 def _(story: Story, changed: str) -> None:
     assert story.second is not None
+    assert story.logged is not None
+    turned = [row.model_copy(update={"case": f"c{3 - place:02}"}) for place, row in enumerate(story.second.cases)]
     other = {
+        "given other counts with the same means": story.second.model_copy(update={"cases": tuple(turned)}),
         "given a better Dice": record(animals(72, 77, 80, 99), 1),
         "given another model": story.second.model_copy(update={"model": MODELS[0]}),
         "of no look": record(animals(72, 77, 80, 84), 2),
     }[changed]
     write(story.files[1], other)
     with pytest.raises(RefusedError) as caught:
-        compare_files(story.history, *story.files)
+        compare_files(story.logged, *story.files)
     story.refusal = caught.value
 
 
@@ -338,13 +376,46 @@ def _(story: Story) -> None:
     story.result = CliRunner().invoke(app, words, standalone_mode=False)
 
 
+@given("a project whose model was evaluated on the sealed test set")
+def _(story: Story, releasable_project: ProjectFolder) -> None:
+    project = releasable_project.copy_to(story.folder / "project")
+    copy = story.folder / "first" / "evaluation.json"
+    copy.parent.mkdir()
+    copy.write_bytes((project.workspace.evaluation / "evaluation.json").read_bytes())
+    story.files_at = (project.workspace.root, copy)
+    story.folder = project.workspace.root
+    story.before = checkpoint(story)
+
+
+@when('"minivess model compare" is run with the project and a copy of its record')
+def _(story: Story) -> None:
+    words = ["-C", str(story.folder), "model", "compare", *map(str, story.files_at), "--json"]
+    story.result = CliRunner().invoke(app, words, standalone_mode=False)
+
+
+@then("it ends with exit code 0, and each difference is 0")
+def _(story: Story) -> None:
+    assert story.result is not None
+    assert story.result.exit_code == 0, story.result.exception
+    made = Comparison.model_validate_json(story.result.stdout)
+    assert [one.measure for one in made.measures] == ["dice", "cldice", "nsd", "hd95"]
+    assert {one.paired.difference.mean for one in made.measures if one.paired} == {0.0}
+    assert made.first.entry is not None
+    assert made.first == made.second
+
+
+@then("the log is as before")
+def _(story: Story) -> None:
+    assert checkpoint(story) == story.before
+
+
 @then("it is refused with exit code 1, and the log is as before")
 def _(story: Story) -> None:
     assert story.result is not None
     error = story.result.exception
     assert isinstance(error, RefusedError)
     assert error.exit_code == 1
-    assert "has no look with the figures" in str(error)
+    assert "no evaluation of the log of this project wrote" in str(error)
     assert not story.result.stdout
     assert checkpoint(story) == story.before
     json.loads(story.files[0].read_text(encoding="utf-8"))

@@ -88,6 +88,20 @@ def _(story: Story) -> None:
     story.make()
 
 
+@given("a small release whose seal is a later entry than the training")
+def _(story: Story) -> None:
+    known = story.make()
+    chain = known.inputs.chain
+    later = {**chain.bodies, "seal": chain.bodies["seal"].model_copy(update={"index": 999})}
+    story.dossier = replace(known, inputs=replace(known.inputs, chain=replace(chain, bodies=later)))
+
+
+@then("it does not state that the test part was encrypted before training")
+def _(story: Story) -> None:
+    assert "that were encrypted (audit log, entry 999)." in story.text
+    assert "before training began" not in story.text
+
+
 @given("a small release whose records are those of before")
 def _(story: Story) -> None:
     story.make(contract=False)

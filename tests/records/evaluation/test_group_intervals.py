@@ -126,8 +126,8 @@ def test_too_few_groups_have_an_interval_and_no_simulated_coverage() -> None:
     three = made(MEANS[:3], list("abc"))
     assert (three.coverage, three.beside and three.beside.coverage) == (None, None)
     assert three.basis == (
-        "Student's t, 3 groups, 3 cases, nominal coverage 95 %, at level 95 % simulated 88 % (the least of "
-        "four distributions: 3 groups are too few to draw from)"
+        "Student's t, 3 groups, 3 cases, nominal coverage 95 %, at level 95 % simulated 88 % (the least of four distributions: "
+        "3 groups are too few to draw from)"
     )
     assert made(MEANS[:4], list("abcd")).coverage is not None
 

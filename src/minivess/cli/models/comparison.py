@@ -35,7 +35,7 @@ def show_comparison(found: Comparison) -> None:
         f"{percent(found.level)} interval",
         "p",
         "p (Holm)",
-        "B higher in",
+        "B better in",
         "groups, cases",
     )
     emit_table(header, [_row(found, one) for one in found.measures])
@@ -49,6 +49,13 @@ def _named(found: Comparison, measure: str, of_class: str | None) -> str:
 
     name = name_in(measure, found.unit)
     return name if of_class is None else f"{of_class}: {name}"
+
+
+def _higher_is_better(measure: str) -> bool:
+    from minivess.records.evaluation.measures import measure_of
+
+    row = measure_of(measure)
+    return row is None or row.higher_is_better
 
 
 def _row(found: Comparison, one: MeasureComparison) -> tuple[str, ...]:
@@ -66,7 +73,7 @@ def _row(found: Comparison, one: MeasureComparison) -> tuple[str, ...]:
         interval.words(4),
         f"{paired.p:.4f}",
         f"{one.p_holm:.4f}",
-        f"{paired.higher} of {groups}",
+        f"{paired.higher if _higher_is_better(one.measure) else paired.lower} of {groups}",
         f"{groups}, {one.cases}",
     )
 
@@ -86,21 +93,28 @@ def sentences_of(found: Comparison) -> Iterator[str]:
         if one.paired is None or one.p_holm is None:
             continue
         if one.p_holm < alpha:
-            higher = "B" if one.paired.difference.mean > 0 else "A"
-            yield f"{name}: {higher} is higher (p {one.p_holm:.4f} after Holm's correction, below {alpha:.4g})."
+            better = (one.paired.difference.mean > 0) == _higher_is_better(one.measure)
+            verdict = "better" if better else "worse"
+            yield f"{name}: B is {verdict} (p {one.p_holm:.4f} after Holm's correction, below {alpha:.4g})."
         if one.non_inferiority is not None:
             judged = one.non_inferiority
-            verdict = {
+            words = {
                 "non-inferior": "B is non-inferior to A",
                 "inferior": "B is inferior to A by more than the margin",
                 "not shown": "non-inferiority of B is not shown",
             }[judged.verdict]
-            yield f"{name}: {verdict}, with a margin of {judged.margin:g}: {judged.why}."
+            yield f"{name}: {words}, with a margin of {judged.margin:g}: {judged.why}."
         if one.needed is not None:
             margin = one.non_inferiority
             claim = f"this difference in {name}" if margin is None else f"a loss in {name} below {margin.margin:g}"
             yield one.needed.sentence(claim, digits=4)
         yield f"{name}: interval by {one.paired.difference.basis}."
+    for failed in found.failures:
+        place = "" if failed.of_class is None else f", class {failed.of_class}"
+        yield (
+            f"Failed groups{place} (a case with a Dice below {failed.below:g}): {failed.both} in A and B, "
+            f"{failed.first_only} in A alone, {failed.second_only} in B alone, of {found.groups}."
+        )
     for goal in found.goals:
         side = "at least" if goal.needed.at_least else "at most"
         model = "A" if goal.model == "first" else "B"

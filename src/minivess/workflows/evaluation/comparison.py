@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-from minivess.compliance.rules.looks import LookHistory
+from minivess.compliance.rules.looks import EVALUATION, LookHistory
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
@@ -14,6 +16,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, parse_json_record
 from minivess.records.evaluation.comparison.evaluations import ComparedEvaluation, Comparison, compare, part_of
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.log.entry import Entry, Outcome
 from minivess.workflows.session.services import WorkspaceReader
 
 PLACES = (
@@ -46,14 +49,38 @@ def compare_models(
 
     Raises:
         InputError: there is no such record.
-        RefusedError: the evaluations are not comparable, or the log has no look of one of them.
+        RefusedError: the evaluations are not comparable, or the log does not have one of them.
         UsageError: a margin or goal does not fit.
     """
-    return compare_files(reader.log.standing.test_set, first, second, seed=seed, margins=margins, goals=goals)
+    entries = reader.log.entries(actions={EVALUATION})
+    logged = LoggedEvaluations.of(reader.log.standing.test_set, entries)
+    return compare_files(logged, first, second, seed=seed, margins=margins, goals=goals)
+
+
+@dataclass(frozen=True)
+class LoggedEvaluations:
+    """The looks of a log, and the files that evaluations under them wrote."""
+
+    history: LookHistory
+    files: Mapping[str, str]
+    """The request by the digest of each file."""
+
+    @classmethod
+    def of(cls, history: LookHistory, entries: Iterable[Entry]) -> Self:
+        """Those of the completed evaluations among some entries."""
+        done = (one.body for one in entries if (one.body.action, one.body.outcome) == (EVALUATION, Outcome.COMPLETED))
+        files = {made.digest: str(body.payload["request"]) for body in done for made in body.outputs}
+        return cls(history, files)
+
+    def look_of(self, digest: str) -> int | None:
+        """The entry from which the look counts under which a file was written; None for any other file."""
+        request = self.files.get(digest)
+        found = (look.opening.index for look in self.history.looks() if look.opening.request == request)
+        return None if request is None else next(found, None)
 
 
 def compare_files(
-    history: LookHistory,
+    logged: LoggedEvaluations,
     first: Path,
     second: Path,
     *,
@@ -61,15 +88,15 @@ def compare_files(
     margins: Mapping[str, float] | None = None,
     goals: Mapping[str, float] | None = None,
 ) -> Comparison:
-    """As `compare_models`, with the looks of a log.
+    """As `compare_models`, with the evaluations of a log.
 
     Raises:
         InputError: there is no such record.
-        RefusedError: the evaluations are not comparable, or there is no look of one of them.
+        RefusedError: the evaluations are not comparable, or the log does not have one of them.
         UsageError: a margin or goal does not fit.
     """
     one, two = _read(first), _read(second)
-    files = _known(history, *one, first), _known(history, *two, second)
+    files = _known(logged, *one, first), _known(logged, *two, second)
     return compare(one[0], two[0], files, seed=seed, margins=margins, goals=goals)
 
 
@@ -107,29 +134,18 @@ def _read(path: Path) -> tuple[EvaluationRecord, str]:
 
 
 @implements("REQ-395", "RC-158")
-def _known(history: LookHistory, record: EvaluationRecord, digest: str, path: Path) -> ComparedEvaluation:
+def _known(logged: LoggedEvaluations, record: EvaluationRecord, digest: str, path: Path) -> ComparedEvaluation:
     """What was read, with the entry of its look.
 
     Raises:
-        RefusedError: it is of the sealed test part, and the log has no look with this request, model, data and result.
+        RefusedError: it is of the sealed test part, and no evaluation under a look of the log wrote these bytes.
     """
     entry = None
     if part_of(record) is None:
-        entry = next(
-            (
-                look.opening.index
-                for look in history.looks()
-                if look.opening.request == record.request
-                and look.requested is not None
-                and (look.requested.request.model, look.requested.request.data) == (record.model, record.data)
-                and look.result is not None
-                and (look.result.aggregates, look.result.classes) == (record.aggregates, record.classes)
-            ),
-            None,
-        )
+        entry = logged.look_of(digest)
         if entry is None:
             raise RefusedError(
-                f"the log of this project has no look with the figures of {path}",
+                f"no evaluation of the log of this project wrote {path} as it is",
                 hint="`minivess test-set status` lists the looks; compare records as the evaluation wrote them",
             )
     return ComparedEvaluation(file=digest, model=record.model, request=record.request, look=record.look, entry=entry)

@@ -122,6 +122,10 @@ def test_every_measure_is_corrected_for_all() -> None:
     ps = [one.paired.p for one in made.measures if one.paired is not None]
     assert ps[0] == 2 / 2**6  # better in each of 6 groups
     assert [one.p_holm for one in made.measures] == pytest.approx([4 * 2 / 64, 4 * 2 / 64, 4 * 2 / 64, 1.0])
+    # with 8 groups the smallest p of 4 tests is 4 * 2 / 256, below .05; with 7 it is 4 * 2 / 128
+    assert made.measures[0].needed is not None
+    assert made.measures[0].needed.needed == 8
+    assert made.measures[3].needed is None
 
 
 def test_the_order_of_the_rows_has_no_influence() -> None:
@@ -210,6 +214,20 @@ def test_an_open_question_has_a_number_of_groups() -> None:
 
 
 @pytest.mark.verifies("REQ-393")
+def test_a_distance_that_is_not_shown_shall_grow_by_less_than_the_margin() -> None:
+    def at(distances: tuple[float, ...]) -> EvaluationRecord:
+        return record([counted_case(f"c{place}", distance=one) for place, one in enumerate(distances)])
+
+    found = compared(at((4.0,) * 6), at((4.9, 3.2, 4.8, 3.3, 4.7, 3.4)), margins={"hd95": 0.2}).measures[3]
+    assert found.non_inferiority is not None
+    assert found.non_inferiority.verdict == "not shown"
+    assert found.needed is not None
+    assert (found.needed.limit, found.needed.at_least) == (0.2, False)
+    assert found.needed.needed is not None
+    assert found.needed.needed > 6
+
+
+@pytest.mark.verifies("REQ-393")
 def test_a_goal_is_planned_with_the_spread_of_each_model() -> None:
     made = compared(GOOD, BETTER, goals={"dice": 0.8, "hd95": 3.0})
     assert [(one.measure, one.model) for one in made.goals] == [
@@ -243,6 +261,7 @@ def test_each_class_is_compared() -> None:
 REFUSED: dict[str, tuple[Callable[[], EvaluationRecord], str]] = {
     "other data": (lambda: record(cases(lambda place: 70), data=OTHER), "of different data"),
     "a case fewer": (lambda: record(cases(lambda place: 70, number=11)), "differ in case c11"),
+    "a case more": (lambda: record(cases(lambda place: 70, number=13)), "differ in case c12"),
     "another subject": (lambda: record(cases(lambda place: 70, subject="x")), "differ in case c00"),
     "another group": (
         lambda: record([counted_case(f"c{place:02}", group="g") for place in range(12)]),
@@ -268,6 +287,32 @@ def test_a_margin_needs_a_measure_and_a_size() -> None:
         compared(GOOD, BETTER, margins={"iou": 0.02})
     with pytest.raises(UsageError, match="allows no loss"):
         compared(GOOD, BETTER, margins={"dice": 0.0})
+
+
+def test_records_of_version_0_1_0_are_compared_by_subject() -> None:
+    def before(more: float) -> EvaluationRecord:
+        interval = {"mean": 0.8, "lower": 0.7, "upper": 0.9, "n": 6}
+        rows = [
+            {"case": f"c{place}", "subject": f"s{place // 2}", "dice": 0.8 + more, "hd95_um": 4.0, "baseline_dice": 0.5}
+            for place in range(6)
+        ]
+        known = {"model": DIGEST, "data": DIGEST, "request": "r", "threshold": 0.5, "ece": 0.1, "band_ece": 0.2}
+        return EvaluationRecord.model_validate(
+            {
+                **known, "conventions": {"tolerance_um": 2.0}, "cases": rows, "aggregates": {"dice": interval},
+                "baseline": interval, "best": "c0", "worst": "c1",
+            }
+        )  # fmt: skip
+
+    made = compared(before(0.0), before(0.05), margins={"hd95_um": 1.0})
+    assert [(one.measure, one.paired and one.paired.difference.groups) for one in made.measures] == [
+        ("dice", 3),
+        ("hd95_um", 3),
+    ]
+    assert made.measures[0].paired is not None
+    assert made.measures[0].paired.difference.mean == pytest.approx(0.05)
+    assert made.measures[1].non_inferiority is not None
+    assert made.measures[1].non_inferiority.verdict == "non-inferior"
 
 
 def test_records_without_a_part_are_of_the_test_part() -> None:

@@ -68,6 +68,12 @@ def test_above_thirty_groups_signs_are_drawn_and_p_is_never_0() -> None:
     assert (found.p, found.exact, found.smallest) == (0.01, False, 0.01)
 
 
+def test_a_drawn_sum_that_is_equal_counts() -> None:
+    """Of 31 groups one differs: every sum is as large as the one that was measured."""
+    found = sign_flips([0.01, *[0.0] * EXACT_UP_TO], seed=0, draws=99)
+    assert (found.p, found.exact) == (1.0, False)
+
+
 def test_drawn_signs_agree_with_counted_ones() -> None:
     draw = random.Random(5)  # noqa: S311  repeatable
     differences = [draw.gauss(0.012, 0.05) for _ in range(EXACT_UP_TO)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field
@@ -63,6 +63,17 @@ class MeasureComparison(Record):
     """Where the answer is open: the groups that would show non-inferiority or, without a margin, this difference."""
 
 
+class FailedGroups(Record):
+    """Groups in which a case of a class failed. Counts alone: no test, so that they change no corrected p."""
+
+    of_class: OfClass = None
+    below: float
+    """A case with a lower Dice has failed."""
+    both: Annotated[int, Field(ge=0)]
+    first_only: Annotated[int, Field(ge=0)]
+    second_only: Annotated[int, Field(ge=0)]
+
+
 class Goal(Record):
     """A limit of a measure, and the groups that would show it for one of the two models."""
 
@@ -89,6 +100,8 @@ class Comparison(Record):
     seed: int
     resamples: int
     measures: tuple[MeasureComparison, ...]
+    failures: tuple[FailedGroups, ...]
+    """Of each class; empty where the evaluations count no failures, or by different limits."""
     not_compared: tuple[MeasureName, ...]
     """Measures that only one evaluation has."""
     goals: tuple[Goal, ...]
@@ -196,6 +209,7 @@ def compare(
         measures=tuple(
             _with_sample_size(one, pairs[one.measure, one.of_class], how, tests=len(ps)) for one in measures
         ),
+        failures=tuple(_failures(first, second)),
         not_compared=tuple(sorted({*names[0]} ^ {*names[1]})),
         goals=tuple(_goals(first, second, goals, how)),
     )
@@ -284,6 +298,26 @@ def _with_sample_size(found: MeasureComparison, pairs: _Pairs, how: _Draws, *, t
     if needed.needed is not None and needed.needed <= len(means):
         return found
     return found.model_copy(update={"needed": needed})
+
+
+@implements("REQ-396")
+def _failures(first: EvaluationRecord, second: EvaluationRecord) -> Iterator[FailedGroups]:
+    below = first.conventions.failure_dice
+    if below is None or below != second.conventions.failure_dice:
+        return
+    for of_class in first.by_class:
+        failed, other = (
+            {row.group for row in record.cases if row.of_class == of_class and row.dice < below}
+            for record in (first, second)
+        )
+        named = {} if of_class is None else {"of_class": of_class}
+        yield FailedGroups(
+            **named,
+            below=below,
+            both=len(failed & other),
+            first_only=len(failed - other),
+            second_only=len(other - failed),
+        )
 
 
 def _goals(

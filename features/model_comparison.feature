@@ -98,6 +98,18 @@ Feature: Two models are compared by independent group
       | given another model                    |
       | of no look                             |
 
+  @REQ-395 @REQ-396
+  Scenario: Evaluations of another part need no look
+    Given a log with a look of each of two models
+    When the same models are compared by the validation part
+    Then the comparison names no entry, and the output states that this is not the test set
+
+  @REQ-395
+  Scenario: Figures of the sealed test part cannot be called those of another part
+    Given a log with a look of each of two models
+    When both files state the validation part, and are compared
+    Then the comparison is refused, because of "its data are those of the sealed test part"
+
   @REQ-395 @REQ-396 @slow
   Scenario: The evaluation of a project is compared with a copy of it
     Given a project whose model was evaluated on the sealed test set

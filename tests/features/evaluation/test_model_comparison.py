@@ -354,6 +354,40 @@ def _(story: Story, changed: str) -> None:
     story.refusal = caught.value
 
 
+def of_part(story: Story, data: str) -> None:
+    """Both files as evaluations of the validation part."""
+    for path, made in zip(story.files, (story.first, story.second), strict=True):
+        assert made is not None
+        write(path, made.model_copy(update={"part": "validation", "request": "validation", "data": data}))
+
+
+@when("the same models are compared by the validation part")
+def _(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    assert story.logged is not None
+    of_part(story, digest_bytes(b"split"))
+    story.made = compare_files(story.logged, *story.files)
+    show_comparison(story.made)
+    story.shown = " ".join(capsys.readouterr().out.split())
+
+
+@then("the comparison names no entry, and the output states that this is not the test set")
+def _(story: Story) -> None:
+    assert story.made is not None
+    assert (story.made.first.entry, story.made.second.entry, story.made.part) == (None, None, "validation")
+    assert "Not the test set: these figures meet no acceptance criterion" in story.shown
+    assert "4 validation cases, 4 independent groups" in story.shown
+    assert "log entry" not in story.shown.partition("measure")[0]
+
+
+@when("both files state the validation part, and are compared")
+def _(story: Story) -> None:
+    assert story.logged is not None
+    of_part(story, SEALED)
+    with pytest.raises(RefusedError) as caught:
+        compare_files(story.logged, *story.files)
+    story.refusal = caught.value
+
+
 @given("a sealed project and the record of an evaluation that its log does not have")
 def _(story: Story, sealed_project: ProjectFolder) -> None:
     project = sealed_project.copy_to(story.folder / "project")

@@ -20,12 +20,16 @@ _WIDTH = 110
 @implements("REQ-396")
 def show_comparison(found: Comparison) -> None:
     """Write what was compared, a table with a row for each measure and class, and what follows in sentences."""
+    from minivess.records.evaluation.parts import NOT_A_TEST, PART_NOTES
     from minivess.records.evaluation.summaries import percent
 
     for name, one in (("A", found.first), ("B", found.second)):
         where = "" if one.entry is None else f", look {one.look}, log entry {one.entry}"
         click.echo(f"{name}: model {one.model}, request {one.request}{where}, file {one.file}")
-    click.echo(f"{found.cases} cases, {found.groups} independent groups, data {found.data}, seed {found.seed}")
+    if found.part is not None:
+        click.echo(f"{NOT_A_TEST} {PART_NOTES[found.part]}")
+    counted = f"{found.cases} {found.part or 'sealed test'} cases, {found.groups} independent groups"
+    click.echo(f"{counted}, data {found.data}, seed {found.seed}")
     click.echo()
     header = (
         "measure",

@@ -14,7 +14,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, parse_json_record
-from minivess.records.evaluation.comparison.evaluations import ComparedEvaluation, Comparison, compare, part_of
+from minivess.records.evaluation.comparison.evaluations import ComparedEvaluation, Comparison, compare
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.entry import Entry, Outcome
 from minivess.workflows.session.services import WorkspaceReader
@@ -138,10 +138,17 @@ def _known(logged: LoggedEvaluations, record: EvaluationRecord, digest: str, pat
     """What was read, with the entry of its look.
 
     Raises:
-        RefusedError: it is of the sealed test part, and no evaluation under a look of the log wrote these bytes.
+        RefusedError: it is of the sealed test part, and no evaluation under a look of the log wrote these bytes; or it
+            states another part, and its data are those of the sealed test part.
     """
     entry = None
-    if part_of(record) is None:
+    if record.part is not None:
+        if record.data in {one.request.data for one in logged.history.requests.values()}:
+            raise RefusedError(
+                f"{path} states the {record.part} part, and its data are those of the sealed test part",
+                hint="compare records as the evaluation wrote them",
+            )
+    else:
         entry = logged.look_of(digest)
         if entry is None:
             raise RefusedError(

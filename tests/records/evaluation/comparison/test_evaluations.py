@@ -17,7 +17,6 @@ from minivess.records.evaluation.comparison.evaluations import (
     Comparison,
     compare,
     groups_to_show,
-    part_of,
     undefined_cases,
 )
 from minivess.records.evaluation.comparison.paired import (
@@ -315,8 +314,13 @@ def test_records_of_version_0_1_0_are_compared_by_subject() -> None:
     assert made.measures[1].non_inferiority.verdict == "non-inferior"
 
 
-def test_records_without_a_part_are_of_the_test_part() -> None:
-    assert part_of(GOOD) is None
+@pytest.mark.verifies("REQ-394")
+def test_parts_are_not_mixed() -> None:
+    part = GOOD.model_copy(update={"part": "validation"})
+    assert compared(GOOD, GOOD).part is None
+    assert compared(part, part).part == "validation"
+    with pytest.raises(RefusedError, match="of different parts of the data: test and validation"):
+        compared(GOOD, part)
 
 
 def test_a_look_of_more_than_one_has_the_higher_level() -> None:

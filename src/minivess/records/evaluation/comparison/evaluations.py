@@ -25,6 +25,7 @@ from minivess.records.evaluation.comparison.permutation import holm
 from minivess.records.evaluation.comparison.sample_size import GroupsNeeded, groups_needed
 from minivess.records.evaluation.evaluation import Conventions, EvaluationRecord
 from minivess.records.evaluation.measures import Measure, MeasureName, measure_of, range_of
+from minivess.records.evaluation.parts import EvaluatedPart
 from minivess.records.lengths import LengthUnit
 
 FORMAT: Final = "minivess-comparison/1"
@@ -91,6 +92,8 @@ class Comparison(Record):
     second: ComparedEvaluation
     data: Digest
     """Root of the cases, the same of both."""
+    part: EvaluatedPart | None
+    """The part of the data set; None: the sealed test part."""
     unit: LengthUnit
     """Of distances."""
     cases: int
@@ -124,11 +127,6 @@ class _Draws(NamedTuple):
     level: float
 
 
-def part_of(record: EvaluationRecord) -> str | None:
-    """The part of the data set that was evaluated; None: the sealed test part."""
-    return getattr(record, "part", None)
-
-
 @implements("REQ-394", "RC-158")
 def check_comparable(first: EvaluationRecord, second: EvaluationRecord) -> None:
     """Refuse to compare what was not measured on the same cases in the same way.
@@ -136,7 +134,7 @@ def check_comparable(first: EvaluationRecord, second: EvaluationRecord) -> None:
     Raises:
         RefusedError: data, cases, subjects, groups, classes or the conventions of measures differ; the error names the first.
     """
-    parts = [part_of(one) or "test" for one in (first, second)]
+    parts = [one.part or "test" for one in (first, second)]
     if parts[0] != parts[1]:
         raise RefusedError(f"the evaluations are of different parts of the data: {parts[0]} and {parts[1]}")
     if first.data != second.data:
@@ -200,6 +198,7 @@ def compare(
         first=files[0],
         second=files[1],
         data=first.data,
+        part=first.part,
         unit=first.unit,
         cases=len(first.tested),
         groups=len(first.groups),

@@ -22,6 +22,18 @@ Feature: Model card
     And no row of the card is "None"
 
   @REQ-397
+  Scenario: Figures by subgroup are on the card
+    Given a small release whose cases are of two sites
+    When its model card is made
+    Then both cards have Dice of each site with groups, mean and the reason why there is no interval
+
+  @REQ-397
+  Scenario: Without attributes there are no subgroups
+    Given a small release
+    When its model card is made
+    Then the page states that there are no subgroups
+
+  @REQ-397
   Scenario: Statements of the project are on the card
     Given a small release whose project states users, limits and modality
     When its model card is made

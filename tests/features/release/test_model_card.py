@@ -112,6 +112,30 @@ def _(story: Story) -> None:
     story.project(model_card=STATED)
 
 
+@given("a small release whose cases are of two sites")
+def _(story: Story) -> None:
+    known = story.make()
+    cases = tuple(
+        row.model_copy(update={"attributes": {"site": "north" if place else "south"}})
+        for place, row in enumerate(known.evaluation.cases)
+    )
+    story.dossier = replace(known, evaluation=known.evaluation.model_copy(update={"cases": cases}))
+
+
+@then("both cards have Dice of each site with groups, mean and the reason why there is no interval")
+def _(story: Story) -> None:
+    south, north = story.known.evaluation.cases[0].dice, [one.dice for one in story.known.evaluation.cases[1:]]
+    for text in (story.text, story.plain.replace("| ", "")):
+        assert f"site: south 1 {south:.3f} too few groups" in text
+        assert f"site: north 2 {sum(north) / 2:.3f} too few groups" in text
+        assert "P values of the gap to the rest are adjusted by Holm" in text
+
+
+@then("the page states that there are no subgroups")
+def _(story: Story) -> None:
+    assert "No attribute of the cases divides them, so there are no subgroups." in story.text
+
+
 @given("a small release whose members have full records of their training")
 def _(story: Story) -> None:
     known = story.make()

@@ -108,6 +108,12 @@ def _body(card: ModelCard, device: Device, evaluation: EvaluationRecord, *, demo
         for name, interval in figures.aggregates.items():
             title = heading_of(name, evaluation.unit) if of_class is None else _of(name, of_class, evaluation)
             yield f"| {_plain(title)} | {interval.mean:.3f} | {interval.words()} | {_plain(interval.basis)} |"
+    for table in card.subgroups:
+        yield f"\n### {_plain(table.header[0])}\n"
+        yield f"| {' | '.join(_plain(cell) for cell in table.header)} |\n|{'---|' * len(table.header)}"
+        yield from (f"| {' | '.join(_plain(cell) for cell in row)} |" for row in table.rows)
+        yield f"\n{_plain(table.basis)}"
+    yield from (f"\n{_plain(sentence)}" for sentence in card.readers)
     yield "\n## Calibration\n"
     yield "| expected calibration error | before | after | sealed test set, after |\n|---|---|---|---|"
     for row in card.calibration:

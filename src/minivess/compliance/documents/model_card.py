@@ -19,6 +19,8 @@ from minivess.records.device.project import Project
 from minivess.records.evaluation.comparison.evaluations import groups_to_show
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES, heading_of
+from minivess.records.evaluation.subgroups.figures import SubgroupTable
+from minivess.records.evaluation.subgroups.sections import cells_of, sections_of
 from minivess.records.evaluation.summaries import percent
 from minivess.records.lengths import shown
 from minivess.records.models.exports.export import ExportRecord
@@ -49,6 +51,15 @@ class CalibrationRow(NamedTuple):
     """After calibration, on the sealed test set."""
 
 
+class SubgroupRows(NamedTuple):
+    """A table of subgroups as text."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    basis: str
+    """What its intervals and P values are."""
+
+
 @dataclass(frozen=True)
 class ModelCard:
     """What both cards show."""
@@ -61,6 +72,10 @@ class ModelCard:
     calibration: tuple[CalibrationRow, ...]
     calibrated: tuple[str, ...]
     """What follows from these rows, in sentences."""
+    subgroups: tuple[SubgroupRows, ...]
+    """By each measure that a criterion limits; empty where no attribute divides the cases."""
+    readers: tuple[str, ...]
+    """The agreement of two readers beside that of the model, in sentences."""
     entries: dict[str, int]
     """The entry of the log in each role of the release that one entry is in."""
     sealed_first: bool
@@ -90,6 +105,7 @@ class CardSources:
 def model_card(known: CardSources) -> ModelCard:
     """Gather the card from the records of a release."""
     rows = tuple(_calibration_rows(known.calibration, known.evaluation))
+    sections = sections_of(known.evaluation, known.chain.plan)
     entries = {role: body.index for role, body in known.chain.bodies.items()}
     return ModelCard(
         users=tuple(_users(known.project)),
@@ -99,6 +115,8 @@ def model_card(known: CardSources) -> ModelCard:
         computing=tuple(_computing(known.runs, known.soup)),
         calibration=rows,
         calibrated=tuple(_calibrated(rows, known.calibration)),
+        subgroups=tuple(_subgroups(table, known.evaluation) for table in sections.subgroups if table.rows),
+        readers=tuple(one.words for one in sections.readers),
         entries=entries,
         sealed_first=all(entries["seal"] < run.begun for run in known.chain.members),
         limits=tuple(_limits(known)),
@@ -250,6 +268,14 @@ def _calibrated(rows: Sequence[CalibrationRow], calibration: CalibrationRecord) 
         "small for new cases."
     )
     yield "On the sealed test set the error before calibration is not measured: it was evaluated with calibrated probabilities."
+
+
+def _subgroups(table: SubgroupTable, evaluation: EvaluationRecord) -> SubgroupRows:
+    """The cells of a table, with the simulated coverage of each interval."""
+    header, *rows = cells_of(table, evaluation)
+    covers = [None if one.interval is None else one.interval.coverage for one in table.rows]
+    shown = [(*row, "–" if found is None else percent(found)) for row, found in zip(rows, covers, strict=True)]
+    return SubgroupRows((*header, "simulated coverage"), tuple(shown), table.basis)
 
 
 def _limits(known: CardSources) -> Iterator[str]:

@@ -91,6 +91,18 @@ def test_a_new_measure_is_on_the_start_page_and_the_model_card(
     assert card.count('<td class="figure">0.123</td>') == len(cases) == len(known.cases)
 
 
+@pytest.mark.verifies("REQ-380", "RC-153")
+def test_the_model_card_says_what_each_measure_gives_for_empty_masks(dossier: Dossier) -> None:
+    known = dossier.evaluation
+    conventions = known.conventions.model_copy(update={"of_measure": {"hd": "0 when both <masks> are empty"}})
+    changed = replace(dossier, evaluation=known.model_copy(update={"conventions": conventions}))
+    before, card = (documents(Renderer(TEMPLATES), one)["model-card.html"] for one in (dossier, changed))
+    assert "<dt>Hausdorff distance (µm)</dt><dd>0 when both &lt;masks&gt; are empty</dd>" in card
+    assert (
+        card.replace("\n    <dt>Hausdorff distance (µm)</dt><dd>0 when both &lt;masks&gt; are empty</dd>", "") == before
+    )
+
+
 @pytest.mark.verifies("REQ-306")
 def test_name_colour_and_coded_term_of_a_class_are_on_model_card_and_data_card(dossier: Dossier) -> None:
     term = CodedTerm(value="51114001", scheme="SCT", meaning="Arterial structure")

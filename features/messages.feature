@@ -33,5 +33,5 @@ Feature: Messages
       | change                                     | message                                                                        |
       | filters: 1 for filters: 8                  | minivess.yaml:14: `model.filters`: must be at least 2, not “1”                 |
       | calibration: one for calibration: 1        | minivess.yaml:13: `split.calibration`: must be a list or a whole number, not “one” |
-      | measure: dise for measure: dice            | minivess.yaml:21: `evaluation.criteria.0.measure`: must be 'dice', 'cldice', 'nsd', 'hd95', 'dice_over_baseline' or 'failures', not “dise” |
+      | measure: dise for measure: dice            | minivess.yaml:21: `evaluation.criteria.0.measure`: must be 'dice', 'cldice', 'nsd', 'hd95', 'iou', 'sensitivity', 'specificity', 'ppv', 'volume_error', 'hd', 'assd', 'masd', 'boundary_iou', 'skeleton_precision', 'skeleton_recall', 'betti0_error', 'betti1_error', 'object_f1', 'branch_error', 'length_error', 'radius_error', 'dice_over_baseline' or 'failures', not “dise” |
       | name: [toy] for name: toy                  | minivess.yaml:9: `data.name`: must be text, in quotation marks where it looks like a number or a date |

@@ -28,6 +28,7 @@ def row(case: str, dice: float, *, of_class: str = "vessel", group: str = "") ->
         of_class=of_class,
         subject=case,
         group=group or case,
+        voxels=1000,
         counts={"dice": OverlapCounts(tp=inside, fp=100 - inside, fn=100 - inside)},
     )
 

@@ -75,7 +75,7 @@ def vessels() -> tuple[np.ndarray, np.ndarray]:
 
 def intervals() -> None:
     """One interval where each group has one case, and one where each has three."""
-    from minivess.records.evaluation.intervals import mean_interval
+    from minivess.records.evaluation.statistics.intervals import mean_interval
 
     drawn = random.Random(0)  # noqa: S311
     for cases in (1, 3):

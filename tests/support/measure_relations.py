@@ -14,7 +14,7 @@ import numpy as np
 
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.registry import count_measures, measure_values
-from minivess.records.evaluation.counts import CaseNumbers
+from minivess.records.evaluation.counted.counts import CaseNumbers
 from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.measures import MEASURES
 from tests.support.lazy_modules import lazily

@@ -13,7 +13,7 @@ from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import BUILT_IN_KINDS, ReleasePolicy
 from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.cases import CaseMeasures
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.summaries import Interval
 from minivess.records.items.loaded_files import LoadedFiles
 from minivess.records.items.trace import RecordedResult
 from tests.support.builders.release_builder import POLICY, make_release

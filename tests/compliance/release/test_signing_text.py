@@ -12,7 +12,7 @@ from minivess.compliance.release.facts import facts_of_release
 from minivess.compliance.release.signing_text import DIGESTS, LONGEST, SigningFacts, signing_text
 from minivess.foundation.errors import VerificationError
 from minivess.records.device.attested import KnownAnomaly
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.summaries import Interval
 from minivess.records.log.entry import Entry, Outcome
 from tests.support.builders.layout2_pack import small_pack
 from tests.support.properties import given

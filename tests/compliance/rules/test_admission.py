@@ -32,7 +32,7 @@ from minivess.records.device.release_policy import (
 )
 from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, CriterionOutcome, Looks
-from minivess.records.evaluation.summaries import Interval, Limits
+from minivess.records.evaluation.statistics.summaries import Interval, Limits
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS, observed
 from minivess.records.log.payloads.evidence import ReviewedLink

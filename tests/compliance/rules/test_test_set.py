@@ -18,7 +18,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import RefusedError, VerificationError
 from minivess.records.base import Record
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, CriterionOutcome, Looks
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.summaries import Interval
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.looks import CriteriaRegistered, Evaluated, LookApproved, LookOpened, LookRequested
 from minivess.records.people.approval import Envelope, EnvelopeSignature, Facts, RunMode, UnsealGrant, UnsealRequest

@@ -9,10 +9,10 @@ import pytest
 
 from minivess.compliance.proofs.canonical import canonical
 from minivess.records.evaluation.acceptance_criteria import worst_class
-from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.cases import CaseCounts, check_rows
 from minivess.records.evaluation.evaluation import AnalysisPlan
 from minivess.records.evaluation.recomputation import figures_of
+from minivess.records.evaluation.statistics.bounds import Bound
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.evaluation_plan import analysis_plan
 from tests.support.properties import given, settings

@@ -12,10 +12,10 @@ from pydantic import ValidationError
 
 from minivess.compliance.proofs.canonical import canonical
 from minivess.records.evaluation.cases import CaseCounts, check_rows
-from minivess.records.evaluation.counts import MILLION, BinCounts
+from minivess.records.evaluation.counted.counts import MILLION, BinCounts
+from minivess.records.evaluation.counted.scores import FINE_BINS, LOSSES, RANGES, ScoreCounts, adaptive_error
 from minivess.records.evaluation.evaluation import AnalysisPlan
 from minivess.records.evaluation.recomputation import figures_of
-from minivess.records.evaluation.scores import FINE_BINS, LOSSES, RANGES, ScoreCounts, adaptive_error
 from tests.support.builders.counted_cases import counted_case
 from tests.support.builders.evaluation_plan import analysis_plan
 from tests.support.properties import given, settings

@@ -16,9 +16,9 @@ from minivess.ml.measures.dice import dice
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import ClassThresholds, Criterion, EvaluationRecord
-from minivess.records.evaluation.intervals import mean_interval
 from minivess.records.evaluation.measures import USUAL
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.intervals import mean_interval
+from minivess.records.evaluation.statistics.summaries import Interval
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.new_measure import NAME, add_measure
 from tests.support.lazy_modules import lazily

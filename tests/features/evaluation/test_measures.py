@@ -20,7 +20,7 @@ from minivess.ml.measures.shapes.skeletons import skeleton
 from minivess.ml.measures.shapes.surface import border_distances
 from minivess.ml.measures.shapes.thinning import components
 from minivess.records.device.project import Project
-from minivess.records.evaluation.counts import CaseNumbers, CentrelineCounts, OverlapCounts
+from minivess.records.evaluation.counted.counts import CaseNumbers, CentrelineCounts, OverlapCounts
 from minivess.records.evaluation.evaluation import SKELETON, AnalysisPlan, Conventions
 from minivess.records.evaluation.measures import MEASURES
 from minivess.workflows.sealed import registration

@@ -21,8 +21,8 @@ from minivess.foundation.errors import VerificationError
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.records.device.strictness import laxer_plan
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counted.scores import SCORES, PrecisionRecall, average_precision, precision_recall
 from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
-from minivess.records.evaluation.scores import SCORES, PrecisionRecall, average_precision, precision_recall
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluated_sets import EvaluatedSet
 from tests.support.builders.evaluation_plan import analysis_plan

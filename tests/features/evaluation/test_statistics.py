@@ -20,7 +20,7 @@ from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import SKELETON, SKELETON_BEFORE, AnalysisPlan, Criterion, EvaluationRecord
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.summaries import Interval
 from minivess.records.items.items import StatisticalCriterion
 from minivess.workflows.data.seal_terms import laxer_terms, terms_of
 from minivess.workflows.sealed.analysis_plan import plan_of

@@ -32,9 +32,9 @@ from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.source import Data
 from minivess.records.evaluation.case_results import CriterionVerdict
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.counts import OverlapCounts
+from minivess.records.evaluation.counted.counts import OverlapCounts
+from minivess.records.evaluation.counted.places import MissedPlaces
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.places import MissedPlaces
 from minivess.records.evaluation.subgroups.figures import Subgroup, SubgroupTable, WorstCase, subgroups, worst_cases
 from minivess.records.evaluation.subgroups.readers import reader_figure
 from minivess.records.items.items import StatisticalCriterion

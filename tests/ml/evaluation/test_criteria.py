@@ -8,7 +8,7 @@ from minivess.foundation.errors import UsageError
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import Conventions, Criterion, EvaluationRecord
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.summaries import Interval
 
 pytestmark = pytest.mark.verifies("SU-33")
 

@@ -12,8 +12,8 @@ from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.dice import overlap
 from minivess.ml.measures.shapes.skeletons import skeleton
 from minivess.ml.uncertainty.reliability import border_band
+from minivess.records.evaluation.counted.places import RADII, ErrorsByPlace
 from minivess.records.evaluation.evaluation import Conventions
-from minivess.records.evaluation.places import RADII, ErrorsByPlace
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 

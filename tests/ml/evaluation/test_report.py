@@ -22,8 +22,8 @@ from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES
 from minivess.records.evaluation.recomputation import record_of
+from minivess.records.evaluation.statistics.summaries import percent
 from minivess.records.evaluation.subgroups.sections import sections_of
-from minivess.records.evaluation.summaries import percent
 from minivess.records.models.task import SegmentationTask
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from minivess.foundation.errors import UsageError
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
 from minivess.records.evaluation.case_results import CaseResult
-from minivess.records.evaluation.distributions import lower_rank
-from minivess.records.evaluation.intervals import group_interval
+from minivess.records.evaluation.statistics.distributions import lower_rank
+from minivess.records.evaluation.statistics.intervals import group_interval
 from minivess.records.items.items import StatisticalCriterion
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st

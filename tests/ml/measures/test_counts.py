@@ -11,7 +11,7 @@ from minivess.ml.measures.registry import count_measures, measure_values
 from minivess.ml.measures.shapes.skeletons import skeleton
 from minivess.ml.measures.shapes.surface import surface_distances
 from minivess.ml.uncertainty.reliability import Reliability
-from minivess.records.evaluation.counts import MILLION
+from minivess.records.evaluation.counted.counts import MILLION
 from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.measures import MEASURES, USUAL
 from minivess.records.evaluation.recomputation import calibration_error

@@ -12,7 +12,7 @@ from minivess.ml.measures.cldice import cldice
 from minivess.ml.measures.registry import count_measures
 from minivess.ml.measures.shapes.skeletons import skeleton
 from minivess.ml.measures.shapes.thinning import components, thin
-from minivess.records.evaluation.counts import CentrelineCounts
+from minivess.records.evaluation.counted.counts import CentrelineCounts
 from minivess.records.evaluation.evaluation import SKELETON_BEFORE, Conventions
 from tests.support.lazy_modules import lazily
 from tests.support.measure_relations import component_bodies, refined, turned, turned_back, turns, vessels

@@ -7,7 +7,7 @@ import pytest
 
 from minivess.ml.uncertainty import probability_scores
 from minivess.ml.uncertainty.probability_scores import count_scores
-from minivess.records.evaluation.scores import (
+from minivess.records.evaluation.counted.scores import (
     FINE_BINS,
     LEAST_LIKELY,
     RANGES,

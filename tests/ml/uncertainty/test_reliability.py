@@ -7,7 +7,7 @@ import pytest
 
 from minivess.ml.uncertainty import reliability
 from minivess.ml.uncertainty.reliability import Reliability, border_band
-from minivess.records.evaluation.counts import BINS
+from minivess.records.evaluation.counted.counts import BINS
 
 pytestmark = pytest.mark.verifies("SU-32")
 

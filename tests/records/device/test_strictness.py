@@ -23,7 +23,7 @@ from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseMeasures
 from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, EvaluationRecord, Looks
 from minivess.records.evaluation.measures import MEASURES
-from minivess.records.evaluation.summaries import ClassFigures, Interval
+from minivess.records.evaluation.statistics.summaries import ClassFigures, Interval
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.people.approval import Policy, PolicyRule
 from minivess.records.people.identity import Meaning

@@ -7,7 +7,7 @@ import math
 import pytest
 from hypothesis import strategies as st
 
-from minivess.records.evaluation.bounds import Bound
+from minivess.records.evaluation.statistics.bounds import Bound
 from tests.support.properties import given
 
 pytestmark = pytest.mark.verifies("SU-04")

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.counts import (
+from minivess.records.evaluation.counted.counts import (
     CentrelineCounts,
     Distance,
     MeasureCounts,

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from minivess.foundation.errors import UsageError
-from minivess.records.evaluation.distributions import binomial_upper, fewest_values, lower_rank, student_t
+from minivess.records.evaluation.statistics.distributions import binomial_upper, fewest_values, lower_rank, student_t
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 

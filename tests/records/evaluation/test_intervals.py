@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minivess.foundation.errors import UsageError
-from minivess.records.evaluation.intervals import mean_interval
+from minivess.records.evaluation.statistics.intervals import mean_interval
 from tests.support import interval_by_hand
 from tests.support.interpreters import interpreters
 from tests.support.properties import given, settings

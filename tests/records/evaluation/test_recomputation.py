@@ -12,10 +12,10 @@ import pytest
 
 from minivess.foundation.errors import UsageError
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.counts import MILLION
+from minivess.records.evaluation.counted.counts import MILLION
 from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
-from minivess.records.evaluation.intervals import mean_interval
 from minivess.records.evaluation.recomputation import Figures, first_difference, recomputed
+from minivess.records.evaluation.statistics.intervals import mean_interval
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
 from tests.support.properties import given, settings

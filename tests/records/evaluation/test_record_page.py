@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from minivess.records.evaluation.distributions import student_t
 from minivess.records.evaluation.recomputation import first_difference
+from minivess.records.evaluation.statistics.distributions import student_t
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
 

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counted.scores import SCORES, precision_recall, precision_recall_of_groups
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import heading_of, range_of
 from minivess.records.evaluation.recomputation import first_difference, recomputed
-from minivess.records.evaluation.scores import SCORES, precision_recall, precision_recall_of_groups
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
 

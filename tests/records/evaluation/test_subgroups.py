@@ -10,10 +10,8 @@ from pydantic import ValidationError
 from minivess.foundation.errors import UsageError
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures, check_rows
-from minivess.records.evaluation.counts import OverlapCounts
-from minivess.records.evaluation.distributions import student_t, two_sided
-from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
-from minivess.records.evaluation.places import (
+from minivess.records.evaluation.counted.counts import OverlapCounts
+from minivess.records.evaluation.counted.places import (
     RADII,
     ErrorsByPlace,
     FalsePlaces,
@@ -22,6 +20,8 @@ from minivess.records.evaluation.places import (
     radius_bin,
     words_of,
 )
+from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
+from minivess.records.evaluation.statistics.distributions import student_t, two_sided
 from minivess.records.evaluation.subgroups.figures import place_figures, subgroups, worst_cases
 from minivess.records.evaluation.subgroups.gaps import gap_between, holm_of_known
 from minivess.records.evaluation.subgroups.sections import Sections, cells_of, first_measure, sections_of, stratum_rows

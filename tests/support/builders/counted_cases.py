@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.counts import (
+from minivess.records.evaluation.counted.counts import (
     BINS,
     MILLION,
     BinCounts,
@@ -16,6 +16,7 @@ from minivess.records.evaluation.counts import (
     RecallCounts,
     SurfaceCounts,
 )
+from minivess.records.evaluation.counted.scores import FINE_BINS, LOSSES, ScoreCounts
 from minivess.records.evaluation.evaluation import (
     AnalysisPlan,
     ClassThresholds,
@@ -24,7 +25,6 @@ from minivess.records.evaluation.evaluation import (
     IntensityThreshold,
 )
 from minivess.records.evaluation.recomputation import record_of
-from minivess.records.evaluation.scores import FINE_BINS, LOSSES, ScoreCounts
 
 
 def counted_case(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from minivess.ml import measures
-from minivess.records.evaluation.counts import Count, MeasureCounts
+from minivess.records.evaluation.counted.counts import Count, MeasureCounts
 from minivess.records.evaluation.measures import MEASURES, Measure
 
 NAME = "voxel_recall"

@@ -47,7 +47,7 @@ from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.acceptance_criteria import judge as judge_criteria
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.counts import Distance
+from minivess.records.evaluation.counted.counts import Distance
 from minivess.records.evaluation.evaluation import (
     BOOTSTRAP_UNIT,
     FAILURE_DICE,

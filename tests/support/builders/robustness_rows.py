@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from minivess.records.evaluation.counts import OverlapCounts
+from minivess.records.evaluation.counted.counts import OverlapCounts
 from minivess.records.evaluation.evaluation import Conventions, Criterion
 from minivess.records.evaluation.robustness import (
     Counted,

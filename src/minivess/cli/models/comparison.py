@@ -21,7 +21,7 @@ _WIDTH = 110
 def show_comparison(found: Comparison) -> None:
     """Write what was compared, a table with a row for each measure and class, and what follows in sentences."""
     from minivess.records.evaluation.parts import NOT_A_TEST, PART_NOTES
-    from minivess.records.evaluation.summaries import percent
+    from minivess.records.evaluation.statistics.summaries import percent
 
     for name, one in (("A", found.first), ("B", found.second)):
         where = "" if one.entry is None else f", look {one.look}, log entry {one.entry}"

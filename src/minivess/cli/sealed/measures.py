@@ -12,7 +12,7 @@ from minivess.records.evaluation.parts import NOT_A_TEST
 
 if TYPE_CHECKING:
     from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
-    from minivess.records.evaluation.summaries import Interval
+    from minivess.records.evaluation.statistics.summaries import Interval
 
 
 _MOST_SUBGROUPS = 12

@@ -19,9 +19,9 @@ from minivess.records.device.project import Project
 from minivess.records.evaluation.comparison.evaluations import groups_to_show
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import MEASURES, heading_of
+from minivess.records.evaluation.statistics.summaries import percent
 from minivess.records.evaluation.subgroups.figures import SubgroupTable
 from minivess.records.evaluation.subgroups.sections import cells_of, sections_of
-from minivess.records.evaluation.summaries import percent
 from minivess.records.lengths import shown
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.model import CalibrationRecord, RunRecord

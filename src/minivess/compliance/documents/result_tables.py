@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring  # writt
 
 from minivess.foundation.clock import timestamp
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.counts import CaseNumbers, Distance
+from minivess.records.evaluation.counted.counts import CaseNumbers, Distance
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.items.trace import ResultReport
 

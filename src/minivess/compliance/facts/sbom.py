@@ -36,7 +36,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import LockedPackage, Use, read_lock
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import name_in
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.summaries import Interval
 from minivess.records.items.platform_parts import PlatformPart
 from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask

@@ -20,7 +20,7 @@ from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.recomputation import NOT_STATED, first_difference, parts_of, recomputed
-from minivess.records.evaluation.summaries import ClassFigures, Interval
+from minivess.records.evaluation.statistics.summaries import ClassFigures, Interval
 from minivess.records.log.payloads.looks import LookRequested
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.model import CalibrationRecord, fewest_groups

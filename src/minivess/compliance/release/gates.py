@@ -30,9 +30,9 @@ from minivess.records.device.release_policy import (
 )
 from minivess.records.device.source_state import Reason
 from minivess.records.evaluation.acceptance_criteria import statistic_of, worst_class
-from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.measures import DICE, OVER_BASELINE, heading_of
-from minivess.records.evaluation.summaries import ClassFigures
+from minivess.records.evaluation.statistics.bounds import Bound
+from minivess.records.evaluation.statistics.summaries import ClassFigures
 from minivess.records.former_names import Hint
 
 _STATISTIC_NAMES = {

@@ -26,7 +26,7 @@ from minivess.records.device.project import Device
 from minivess.records.device.release import GateFacts
 from minivess.records.evaluation.acceptance_criteria import Judgement
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
-from minivess.records.evaluation.summaries import Interval, percent
+from minivess.records.evaluation.statistics.summaries import Interval, percent
 from minivess.records.lengths import LengthUnit
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.looks import CriteriaRegistered, LookRequested

@@ -30,11 +30,11 @@ from minivess.ml.uncertainty.probability_scores import count_scores
 from minivess.ml.uncertainty.reliability import Reliability, border_band
 from minivess.records.data.dataset import CaseRecord, LabelClass, Unit
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.counts import RecallCounts
+from minivess.records.evaluation.counted.counts import RecallCounts
+from minivess.records.evaluation.counted.scores import ScoreCounts
 from minivess.records.evaluation.evaluation import EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.measures import DICE
 from minivess.records.evaluation.recomputation import record_of
-from minivess.records.evaluation.scores import ScoreCounts
 from minivess.records.evaluation.subgroups.readers import agreed_counts
 from minivess.records.evaluation.subgroups.strata import attributes_of
 from minivess.records.models.task import SegmentationTask

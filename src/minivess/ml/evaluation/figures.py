@@ -20,10 +20,10 @@ from minivess.ml.evaluation.overlays import colour_of, overlay
 from minivess.ml.evaluation.style import BLUE, GREY, MARKERS, ORANGE, STYLE, margins, render
 from minivess.ml.uncertainty.reliability import BAND_VOXELS, Reliability
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.counts import BINS
+from minivess.records.evaluation.counted.counts import BINS
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import DICE, MEASURES, Measure
-from minivess.records.evaluation.summaries import METHODS, ClassFigures, percent
+from minivess.records.evaluation.statistics.summaries import METHODS, ClassFigures, percent
 
 _Case = CaseCounts | CaseMeasures
 _LINE = 0.17

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import Mask
-from minivess.records.evaluation.evaluation import Conventions
-from minivess.records.evaluation.places import (
+from minivess.records.evaluation.counted.places import (
     BORDER,
     INTERIOR,
     RADII,
@@ -27,6 +26,7 @@ from minivess.records.evaluation.places import (
     MissedPlaces,
     Place,
 )
+from minivess.records.evaluation.evaluation import Conventions
 
 Counts = NDArray[np.int64]
 _DECADES = 10 ** np.arange(19, dtype=np.int64)

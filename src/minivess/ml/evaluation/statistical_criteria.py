@@ -1,8 +1,8 @@
 """Statistical acceptance criteria judged from the results of single cases; it fails closed.
 
 What is counted is the independent group: the value of a group is the mean of its cases. A bound of the mean is a one-sided
-end of the interval of `records.evaluation.intervals`: Student's t below 20 groups, else percentile bootstrap. A bound of the
-median or of another quantile is an order statistic, which is exact for every distribution (David & Nagaraja 2003, section
+end of the interval of `records.evaluation.statistics.intervals`: Student's t below 20 groups, else percentile bootstrap. A
+bound of the median or of another quantile is an order statistic, which is exact for every distribution (David & Nagaraja 2003, section
 7.1); where there are too few groups for one, there is no bound.
 """
 
@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.case_results import CaseResult, CriterionVerdict, StratumVerdict
-from minivess.records.evaluation.distributions import fewest_values, lower_rank
-from minivess.records.evaluation.intervals import group_interval
-from minivess.records.evaluation.summaries import percent
+from minivess.records.evaluation.statistics.bounds import Bound
+from minivess.records.evaluation.statistics.distributions import fewest_values, lower_rank
+from minivess.records.evaluation.statistics.intervals import group_interval
+from minivess.records.evaluation.statistics.summaries import percent
 from minivess.records.items.items import StatisticalCriterion
 
 RESAMPLES = 10_000

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from minivess.foundation.implements import implements
-from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.measures import DICE
+from minivess.records.evaluation.statistics.bounds import Bound
 from minivess.records.models.exports.certificate import BackendMeasurement, WholeImageParity
 from minivess.records.models.exports.choice import FP32, INT8, BackendName
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.records.evaluation.counts import BoundaryCounts
+from minivess.records.evaluation.counted.counts import BoundaryCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 

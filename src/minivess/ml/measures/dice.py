@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.mask_pairs import mask_pair
-from minivess.records.evaluation.counts import OverlapCounts
+from minivess.records.evaluation.counted.counts import OverlapCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.shapes.surface import Spacing
-from minivess.records.evaluation.counts import Distance
+from minivess.records.evaluation.counted.counts import Distance
 from minivess.records.evaluation.evaluation import Conventions
 
 

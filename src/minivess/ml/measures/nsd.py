@@ -11,7 +11,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.shapes.surface import Spacing
-from minivess.records.evaluation.counts import SurfaceCounts
+from minivess.records.evaluation.counted.counts import SurfaceCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 

@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.records.evaluation.counts import CaseNumbers
+from minivess.records.evaluation.counted.counts import CaseNumbers
 from minivess.records.evaluation.evaluation import Conventions
 from minivess.records.evaluation.measures import MEASURES, sources_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.shapes.betti import betti_numbers
-from minivess.records.evaluation.counts import TopologyCounts
+from minivess.records.evaluation.counted.counts import TopologyCounts
 from minivess.records.evaluation.evaluation import Conventions
 
 

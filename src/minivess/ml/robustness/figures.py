@@ -14,7 +14,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.evaluation.style import BLUE, CLASS_COLOURS, GREY, INK, MARKERS, ORANGE, STYLE, margins, render
 from minivess.records.evaluation.measures import Measure, measure_of
 from minivess.records.evaluation.robustness import Curve, PerturbedLevel, RobustnessRecord
-from minivess.records.evaluation.summaries import percent
+from minivess.records.evaluation.statistics.summaries import percent
 
 _COLUMNS = 3
 _WIDE, _TALL = 3.2, 2.3

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.implements import implements
-from minivess.records.evaluation.counts import MILLION, BinCounts
-from minivess.records.evaluation.scores import FINE_BINS, LEAST_LIKELY, ScoreCounts
+from minivess.records.evaluation.counted.counts import MILLION, BinCounts
+from minivess.records.evaluation.counted.scores import FINE_BINS, LEAST_LIKELY, ScoreCounts
 
 _CHUNK = 1 << 20
 """Voxels that are looked at together, so that the memory in use does not grow with the volume."""

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from minivess.records.evaluation.counts import BINS, MILLION, BinCounts
+from minivess.records.evaluation.counted.counts import BINS, MILLION, BinCounts
 
 _CHUNK = 1 << 20
 """Voxels that are looked at together, so that the memory in use does not grow with the volume."""

@@ -20,7 +20,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.artifact import Artifact
 from minivess.records.base import Moment, Record, ShortText, Slug
-from minivess.records.evaluation.summaries import Limits
+from minivess.records.evaluation.statistics.summaries import Limits
 from minivess.records.log.entry import Context
 from minivess.records.people.approval import Envelope
 from minivess.records.people.identity import Meaning

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import BaselineGate, Gate, MetricGate, ReleasePolicy
-from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
 from minivess.records.evaluation.measures import FORMER, OVER_BASELINE
+from minivess.records.evaluation.statistics.bounds import Bound
 from minivess.records.lengths import UNIT_NAMES
 
 Limits = Mapping[tuple[str, str], float]

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.evaluation.bounds import Bound, BoundVerdict
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
-from minivess.records.evaluation.summaries import ClassFigures, Interval
+from minivess.records.evaluation.statistics.bounds import Bound, BoundVerdict
+from minivess.records.evaluation.statistics.summaries import ClassFigures, Interval
 
 
 class Judgement(NamedTuple):

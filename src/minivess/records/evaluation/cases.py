@@ -27,7 +27,9 @@ from minivess.foundation.choices import choose
 from minivess.foundation.implements import implements
 from minivess.records.attributes import Attributes
 from minivess.records.base import Record, ShortText, Slug
-from minivess.records.evaluation.counts import Bins, CaseNumbers, OverlapCounts, RecallCounts
+from minivess.records.evaluation.counted.counts import Bins, CaseNumbers, OverlapCounts, RecallCounts
+from minivess.records.evaluation.counted.places import ErrorsByPlace
+from minivess.records.evaluation.counted.scores import SCORES, ScoreCounts, contradiction_of
 from minivess.records.evaluation.measures import (
     DICE,
     Measure,
@@ -37,8 +39,6 @@ from minivess.records.evaluation.measures import (
     in_order,
     measure_of,
 )
-from minivess.records.evaluation.places import ErrorsByPlace
-from minivess.records.evaluation.scores import SCORES, ScoreCounts, contradiction_of
 
 
 def _stated(name: object) -> object:

@@ -20,7 +20,7 @@ from minivess.records.evaluation.measures import (
     measures_of,
 )
 from minivess.records.evaluation.parts import PART_NOTES, EvaluatedPart
-from minivess.records.evaluation.summaries import CONFIDENCE, ClassFigures, Interval, percent
+from minivess.records.evaluation.statistics.summaries import CONFIDENCE, ClassFigures, Interval, percent
 from minivess.records.lengths import UNIT_NAMES, Length, LengthUnit
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 

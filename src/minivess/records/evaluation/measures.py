@@ -1,8 +1,8 @@
 """The measures of an evaluation: name, counts, unit, direction and words of each. `ml.measures` counts them in two masks.
 
 To add a measure with counts of its own, add a row here and a module of the same name with a function `count` in
-`ml/measures/`. The row names a class of counts (`records.evaluation.counts`), which has the formula. To add a measure that
-follows from counts that are there already, add a row that names these counts as its `source`, with a formula.
+`ml/measures/`. The row names a class of counts (`records.evaluation.counted.counts`), which has the formula. To add a measure
+that follows from counts that are there already, add a row that names these counts as its `source`, with a formula.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from minivess.records.data.dataset import Capabilities
-from minivess.records.evaluation.counts import (
+from minivess.records.evaluation.counted.counts import (
     BoundaryCounts,
     CaseNumbers,
     CentrelineCounts,
@@ -29,8 +29,8 @@ from minivess.records.evaluation.counts import (
     SurfaceDistances,
     TopologyCounts,
 )
-from minivess.records.evaluation.formulas import TRUE_NEGATIVES, Deviation, Formula, Measured, Share
-from minivess.records.evaluation.scores import SCORES
+from minivess.records.evaluation.counted.formulas import TRUE_NEGATIVES, Deviation, Formula, Measured, Share
+from minivess.records.evaluation.counted.scores import SCORES
 from minivess.records.lengths import UNIT_NAMES, LengthUnit
 
 _DIGITS_OF_MM = 3

@@ -15,11 +15,11 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, Slug
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.counts import MILLION, Bins
+from minivess.records.evaluation.counted.counts import MILLION, Bins
 from minivess.records.evaluation.evaluation import FORMAT, AnalysisPlan, Conventions, EvaluationPlan, EvaluationRecord
-from minivess.records.evaluation.intervals import failure_share, group_interval, mean_interval
 from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE, in_order, range_of, sources_of
-from minivess.records.evaluation.summaries import ClassFigures, Interval
+from minivess.records.evaluation.statistics.intervals import failure_share, group_interval, mean_interval
+from minivess.records.evaluation.statistics.summaries import ClassFigures, Interval
 
 RECALL = "conformal_recall"
 """The field of the recall of the conformal mask."""

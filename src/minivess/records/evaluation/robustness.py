@@ -15,13 +15,13 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.evaluation.bounds import Bound
 from minivess.records.evaluation.cases import CountsByName
-from minivess.records.evaluation.counts import Count, OverlapCounts
+from minivess.records.evaluation.counted.counts import Count, OverlapCounts
 from minivess.records.evaluation.evaluation import Conventions, Criterion
-from minivess.records.evaluation.intervals import failure_share, group_interval
 from minivess.records.evaluation.measures import DICE, FAILURES, following_from, measures_of, range_of
-from minivess.records.evaluation.summaries import CONFIDENCE, Interval
+from minivess.records.evaluation.statistics.bounds import Bound
+from minivess.records.evaluation.statistics.intervals import failure_share, group_interval
+from minivess.records.evaluation.statistics.summaries import CONFIDENCE, Interval
 
 FORMAT: Literal["minivess-robustness/1"] = "minivess-robustness/1"
 PartName = Literal["calibration", "validation"]

@@ -12,8 +12,8 @@ from typing import Any
 from minivess.compliance.items.schemas import schemas
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.records.evaluation.counted.scores import SCORES
 from minivess.records.evaluation.measures import MEASURES, OVER_BASELINE, USUAL, Measure, heading_of
-from minivess.records.evaluation.scores import SCORES
 
 Schema = Mapping[str, Any]
 

@@ -12,8 +12,8 @@ from scipy import stats
 from minivess.foundation.errors import UsageError
 from minivess.records.evaluation.comparison.noncentral import chi_squared_quantile, upper_tail
 from minivess.records.evaluation.comparison.sample_size import MOST_GROUPS, groups_needed, power_of
-from minivess.records.evaluation.distributions import student_t
-from minivess.records.evaluation.intervals import group_interval
+from minivess.records.evaluation.statistics.distributions import student_t
+from minivess.records.evaluation.statistics.intervals import group_interval
 from tests.support.properties import given, settings
 from tests.support.properties import strategies as st
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources, WorkspaceEvidence
-from minivess.records.evaluation.bounds import Bound
+from minivess.records.evaluation.statistics.bounds import Bound
 
 
 def _log_verifies(workspace: WorkspaceEvidence) -> bool:

@@ -14,7 +14,7 @@ from minivess.ml.evaluation.report.counted import (
     rows_of_class,
 )
 from minivess.ml.evaluation.report.strata import StratumFigure
-from minivess.records.evaluation.counts import BINS
+from minivess.records.evaluation.counted.counts import BINS
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.measures import DICE, Measure, measure_of, range_of
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from minivess.foundation.implements import implements
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
-from minivess.records.evaluation.counts import MILLION, BinCounts
+from minivess.records.evaluation.counted.counts import MILLION, BinCounts
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.intervals import group_interval, mean_interval
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.intervals import group_interval, mean_interval
+from minivess.records.evaluation.statistics.summaries import Interval
 
 Row = CaseCounts | CaseMeasures
 

@@ -23,8 +23,8 @@ from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.evaluation import FEW_GROUPS, EvaluationRecord
 from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE
+from minivess.records.evaluation.statistics.summaries import METHODS, ClassFigures, Interval, percent
 from minivess.records.evaluation.subgroups.gaps import FEWEST_GROUPS
-from minivess.records.evaluation.summaries import METHODS, ClassFigures, Interval, percent
 
 _COVERS = 0.92
 """Simulated coverage below which it is stated beside the interval."""

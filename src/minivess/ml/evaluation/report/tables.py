@@ -10,10 +10,10 @@ from minivess.ml.evaluation.report.charts import Strip, strip_of
 from minivess.ml.evaluation.report.counted import Row, mean_dice
 from minivess.ml.evaluation.report.facts import ReportFacts
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counted.scores import SCORES, Score
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import Measure, heading_of, measure_of
-from minivess.records.evaluation.scores import SCORES, Score
-from minivess.records.evaluation.summaries import Interval
+from minivess.records.evaluation.statistics.summaries import Interval
 
 MOST_THUMBNAILS = 400
 """Cases with a small picture in the table, worst first; further cases are listed without one."""

@@ -1,7 +1,7 @@
 """The paired difference of two models over independent groups, with its interval and its test. Standard library only.
 
 Both models were measured on the same cases. The difference of a group is the mean over its cases of second minus first, and each
-group weighs the same, as in `records.evaluation.intervals`.
+group weighs the same, as in `records.evaluation.statistics.intervals`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.evaluation.comparison.permutation import sign_flips
-from minivess.records.evaluation.intervals import group_interval
-from minivess.records.evaluation.summaries import CONFIDENCE, Interval, percent
+from minivess.records.evaluation.statistics.intervals import group_interval
+from minivess.records.evaluation.statistics.summaries import CONFIDENCE, Interval, percent
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Verdict = Literal["non-inferior", "not shown", "inferior"]

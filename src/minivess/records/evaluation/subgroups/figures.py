@@ -15,13 +15,13 @@ from minivess.foundation.implements import implements
 from minivess.records.attributes import NOT_STATED
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.evaluation.cases import CaseCounts
+from minivess.records.evaluation.counted.places import Kind, Table, words_of
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.intervals import group_interval
 from minivess.records.evaluation.measures import measure_of, range_of
-from minivess.records.evaluation.places import Kind, Table, words_of
+from minivess.records.evaluation.statistics.intervals import group_interval
+from minivess.records.evaluation.statistics.summaries import Interval, percent
 from minivess.records.evaluation.subgroups.gaps import FEWEST_GROUPS, Gap, gap_between, holm_of_known
 from minivess.records.evaluation.subgroups.strata import strata_of
-from minivess.records.evaluation.summaries import Interval, percent
 
 
 class Subgroup(Record):

@@ -19,8 +19,8 @@ from pydantic import Field
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.evaluation.comparison.permutation import holm
-from minivess.records.evaluation.distributions import student_t, two_sided
-from minivess.records.evaluation.summaries import CONFIDENCE, percent
+from minivess.records.evaluation.statistics.distributions import student_t, two_sided
+from minivess.records.evaluation.statistics.summaries import CONFIDENCE, percent
 
 FEWEST_GROUPS = 5
 """Groups below which a subgroup gets no interval. With 4 groups, Student's t is 3.2 for 95 %, and no coverage can be shown."""

@@ -9,12 +9,12 @@ from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.counts import CaseNumbers, CentrelineCounts, OverlapCounts
+from minivess.records.evaluation.counted.counts import CaseNumbers, CentrelineCounts, OverlapCounts
 from minivess.records.evaluation.evaluation import SKELETON, Conventions, EvaluationRecord
 from minivess.records.evaluation.measures import DICE, measure_of
+from minivess.records.evaluation.statistics.summaries import Interval
 from minivess.records.evaluation.subgroups.figures import mean_of_groups
 from minivess.records.evaluation.subgroups.gaps import Gap, gap_between
-from minivess.records.evaluation.summaries import Interval
 
 CLDICE = "cldice"
 

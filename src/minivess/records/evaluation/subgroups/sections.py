@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText
+from minivess.records.evaluation.counted.places import TABLES, FalsePlaces, Kind, MissedPlaces, Table
 from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
 from minivess.records.evaluation.measures import DICE, heading_of, name_in
-from minivess.records.evaluation.places import TABLES, FalsePlaces, Kind, MissedPlaces, Table
 from minivess.records.evaluation.subgroups.figures import (
     PlaceFigure,
     SubgroupTable,

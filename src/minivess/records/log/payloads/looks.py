@@ -8,7 +8,7 @@ from pydantic import Field
 
 from minivess.records.base import Record, Slug
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion, CriterionOutcome
-from minivess.records.evaluation.summaries import ClassFigures, Interval
+from minivess.records.evaluation.statistics.summaries import ClassFigures, Interval
 from minivess.records.people.approval import UnsealGrant, UnsealRequest
 
 

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
-from minivess.records.evaluation.counts import MILLION, BinCounts, Count, whole_bins
+from minivess.records.evaluation.counted.counts import MILLION, BinCounts, Count, whole_bins
 
 FINE_BINS = 100
 """Bins of equal width over the foreground probability, finer than those of the reliability diagram."""

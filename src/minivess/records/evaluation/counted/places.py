@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
-from minivess.records.evaluation.counts import Count, OverlapCounts
+from minivess.records.evaluation.counted.counts import Count, OverlapCounts
 from minivess.records.lengths import UNIT_NAMES, LengthUnit
 
 TENTHS = 10

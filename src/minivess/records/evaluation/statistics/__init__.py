@@ -1,0 +1,1 @@
+"""Means, intervals and bounds of figures. Standard library only."""

@@ -1,9 +1,9 @@
 """Statistical acceptance criteria judged from the results of single cases; it fails closed.
 
-What is counted is the independent group: the value of a group is the mean of its cases. A bound of the mean is a one-sided
-end of the interval of `records.evaluation.statistics.intervals`: Student's t below 20 groups, else percentile bootstrap. A
-bound of the median or of another quantile is an order statistic, which is exact for every distribution (David & Nagaraja 2003, section
-7.1); where there are too few groups for one, there is no bound.
+What is counted is the independent group: the value of a group is the mean of its cases. A bound of the mean is a one-
+sided end of the interval of `records.evaluation.statistics.intervals`: Student's t below 20 groups, else percentile
+bootstrap. A bound of the median or of another quantile is an order statistic, which is exact for every distribution
+(David & Nagaraja 2003, section 7.1); where there are too few groups for one, there is no bound.
 """
 
 from __future__ import annotations

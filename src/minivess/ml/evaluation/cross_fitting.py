@@ -168,4 +168,19 @@ def cross_fit(
         temperatures |= {key_of(case.image): fitted.temperature for case in cases if case.id in fold}
         thresholds |= dict.fromkeys(fold, tuned)
         progress("fitting on other groups", number + 1, len(folds))
-    return CrossFit(CrossFittedPredictor(remembered, temperatures), thresholds)
+    return CrossFit(CrossFittedPredictor(remembered, temperatures), _same_for_all(thresholds))
+
+
+def _same_for_all(thresholds: dict[str, tuple[ClassThresholds, ...]]) -> dict[str, tuple[ClassThresholds, ...]]:
+    """Thresholds without the conformal one of a class that some folds have too few groups for: a class has conformal masks in all
+    cases, or in none."""
+    guaranteed = [
+        all(one.conformal is not None for one in of_class) for of_class in zip(*thresholds.values(), strict=True)
+    ]
+    return {
+        case: tuple(
+            one if has else one.model_copy(update={"conformal": None})
+            for one, has in zip(of_case, guaranteed, strict=True)
+        )
+        for case, of_case in thresholds.items()
+    }

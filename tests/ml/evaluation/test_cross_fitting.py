@@ -10,7 +10,7 @@ import pytest
 from minivess.foundation.errors import UsageError
 from minivess.records.data.split import SplitManifest
 from minivess.records.models.networks.unet import UNetSpec
-from minivess.records.sinks import Progress
+from minivess.workflows.session.services import silent
 from tests.support.lazy_modules import lazily
 from tests.support.properties import given
 from tests.support.properties import strategies as st
@@ -38,10 +38,6 @@ def test_folds_divide_the_cases_by_group(names: list[str]) -> None:
     assert sum(len({groups[case] for case in fold}) for fold in folds) == len(set(names))
 
 
-def _quiet(*_: object) -> None:
-    """No progress is shown."""
-
-
 @pytest.mark.parametrize(("groups", "guaranteed"), [(11, False), (12, False), (15, True)])
 def test_a_class_has_conformal_masks_in_all_cases_or_in_none(groups: int, guaranteed: bool, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
@@ -59,8 +55,8 @@ def test_a_class_has_conformal_masks_in_all_cases_or_in_none(groups: int, guaran
         image = (rng.normal(size=label.shape) + 3 * label).astype(np.float32)
         cases.append(calibration.CalibrationCase(f"case-{number:02}", image, label))
     names = tuple(case.id for case in cases)
-    split = SplitManifest.model_construct(calibration=names)
-    progress: Progress = _quiet
+    digest = f"sha256:{'0' * 64}"
+    split = SplitManifest(dataset=digest, seed=0, train=("a",), calibration=names, test=("b",), root=digest, cases=())
     made = cross_fitting.cross_fit(
         Bright(UNetSpec(patch=(4, 8, 8))),
         cases,
@@ -70,7 +66,7 @@ def test_a_class_has_conformal_masks_in_all_cases_or_in_none(groups: int, guaran
         confidence=0.9,
         seed=0,
         folder=tmp_path,
-        progress=progress,
+        progress=silent,
     )
     assert set(made.thresholds) == set(names)
     assert {one.conformal is not None for (one,) in made.thresholds.values()} == {guaranteed}

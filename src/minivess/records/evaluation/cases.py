@@ -209,7 +209,7 @@ class CaseCounts(Record):
     """With which surfaces were measured; there with `shape`."""
     attributes: Attributes = Field(default={})
     """Site, scanner, disease, age band and others of the case, from which subgroups are made."""
-    errors: Annotated[ErrorsByPlace | None, Field(exclude_if=lambda held: held is None)] = None
+    errors: Annotated[ErrorsByPlace | None, AfterValidator(there), Field(exclude_if=absent)] = None
     """Where the missed and the false voxels are; None in records of before."""
     readers: ReaderAgreement = Field(default={}, validate_default=True)
     """The counts of a second reader's mask against the reference, by measure; empty where there is one reader."""

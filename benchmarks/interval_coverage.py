@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from minivess.records.evaluation.comparison.permutation import holm, sign_flips
 from minivess.records.evaluation.comparison.sample_size import groups_needed
-from minivess.records.evaluation.evaluation import FEW_GROUPS
 from minivess.records.evaluation.statistics.distributions import binomial_upper, student_t
 from minivess.records.evaluation.statistics.intervals import group_interval
+from minivess.records.evaluation.statistics.summaries import FEW_GROUPS
 
 Values = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]

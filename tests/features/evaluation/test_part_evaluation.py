@@ -257,7 +257,7 @@ def _other_split(story: Story) -> None:
 @then("it is refused with a hint to the calibration part")
 def _no_validation(story: Story) -> None:
     assert isinstance(story.error, UsageError)
-    assert story.error.hint == "minivess evaluate --part calibration"
+    assert "--part calibration" in (story.error.hint or "")
 
 
 @then("the command says that one of them is needed")

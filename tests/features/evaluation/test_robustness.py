@@ -207,7 +207,7 @@ def state_share(project: ProjectFolder, share: str) -> None:
 def trained_with(sealed_project: ProjectFolder, tmp_path: Path, share: str) -> Story:
     project = sealed_project.copy_to(tmp_path / "project")
     state_share(project, share)
-    add_toy_training(project)
+    add_toy_training(project, procedure=2)
     return Story(project, "")
 
 

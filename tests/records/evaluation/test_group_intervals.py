@@ -13,10 +13,9 @@ import pytest
 from scipy import stats
 
 from minivess.foundation.errors import UsageError
-from minivess.records.evaluation.evaluation import FEW_GROUPS
 from minivess.records.evaluation.statistics.distributions import binomial_upper, student_t
 from minivess.records.evaluation.statistics.intervals import failure_share, group_interval, mean_interval
-from minivess.records.evaluation.statistics.summaries import LEAST_COVERAGE, Interval
+from minivess.records.evaluation.statistics.summaries import FEW_GROUPS, LEAST_COVERAGE, Interval
 from tests.support.builders.pack_builder import TEMPLATES
 from tests.support.interpreters import interpreters
 from tests.support.properties import given, settings

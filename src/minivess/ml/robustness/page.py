@@ -13,10 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import templates_folder
 from minivess.ml.robustness.figures import curves
-from minivess.records.evaluation.evaluation import FEWEST_SIMULATED, Criterion
+from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.evaluation.measures import heading_of, measure_of
 from minivess.records.evaluation.robustness import Breakpoint, PerturbedLevel, RobustnessRecord
-from minivess.records.evaluation.statistics.summaries import Interval, percent
+from minivess.records.evaluation.statistics.summaries import FEWEST_SIMULATED, Interval, percent
 from minivess.records.lengths import shown
 
 _STATISTICS = {"mean": "mean", "lower": "lower limit", "upper": "upper limit"}

@@ -20,7 +20,7 @@ from minivess.records.evaluation.measures import (
     measures_of,
 )
 from minivess.records.evaluation.parts import PART_NOTES, EvaluatedPart
-from minivess.records.evaluation.statistics.summaries import CONFIDENCE, ClassFigures, Interval, percent
+from minivess.records.evaluation.statistics.summaries import CONFIDENCE, FEW_GROUPS, ClassFigures, Interval, percent
 from minivess.records.lengths import UNIT_NAMES, Length, LengthUnit
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
@@ -34,10 +34,6 @@ Statistics = Literal["mean of cases", "mean of groups"]
 mean of its cases, and each group weighs the same. `mean of cases`: each case weighs the same; percentile bootstrap."""
 STATISTICS: Statistics = "mean of groups"
 """Of every seal that is made now."""
-FEW_GROUPS = 20
-"""Below this number of groups the interval is Student's t, from it on the percentile bootstrap."""
-FEWEST_SIMULATED = 4
-"""Groups below which no coverage is simulated: too many samples of them would be one group drawn again and again."""
 FAILURE_DICE = 0.5
 """A case with a lower Dice has failed, unless the project file says another limit."""
 INTERVALS: dict[Statistics, str] = {

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText, Side, Slug, Statement
-from minivess.records.evaluation.robustness import PartName
+from minivess.records.evaluation.parts import EvaluatedPart
 
 FORMAT: Literal["minivess-explanation/1"] = "minivess-explanation/1"
 LARGEST_CORRELATION = 0.2
@@ -70,7 +70,7 @@ class ExplanationRecord(Record):
     """The seed of the member that is explained."""
     weights: Digest
     case: Slug
-    part: PartName
+    part: EvaluatedPart
     image: Digest
     of_class: ShortText
     start: tuple[int, ...]

@@ -19,13 +19,12 @@ from minivess.records.evaluation.cases import CountsByName
 from minivess.records.evaluation.counted.counts import Count, OverlapCounts
 from minivess.records.evaluation.evaluation import Conventions, Criterion
 from minivess.records.evaluation.measures import DICE, FAILURES, following_from, measures_of, range_of
+from minivess.records.evaluation.parts import EvaluatedPart
 from minivess.records.evaluation.statistics.bounds import Bound
 from minivess.records.evaluation.statistics.intervals import failure_share, group_interval
 from minivess.records.evaluation.statistics.summaries import CONFIDENCE, Interval
 
 FORMAT: Literal["minivess-robustness/1"] = "minivess-robustness/1"
-PartName = Literal["calibration", "validation"]
-"""Cases that robustness can be measured on: of the calibration part, or those of the training part that no run learned from."""
 Outcome = Literal["never", "at", "unchanged", "unknown"]
 """How a criterion comes out along a curve: it holds at all levels, fails from a level on, fails without any change, or its
 measure was not counted."""
@@ -142,7 +141,7 @@ class RobustnessFacts(Record):
     model: Digest
     data: Digest
     """Root of the split."""
-    part: PartName
+    part: EvaluatedPart
     threshold: float
     """Of the mask of one class."""
     conventions: Conventions

@@ -16,7 +16,7 @@ from minivess.ml.cases.prepared import LoadedCase
 from minivess.records.data.split import Part
 from minivess.records.device.workspace_files import ENSEMBLE
 from minivess.records.evaluation.explanations import FORMAT, ExplanationRecord
-from minivess.records.evaluation.robustness import PartName
+from minivess.records.evaluation.parts import EvaluatedPart
 from minivess.records.models.ensemble import EnsembleMember, EnsembleRecord
 from minivess.workflows.analysis.open_cases import PARTS, open_cases, open_names
 from minivess.workflows.models.ensembles import load_ensemble
@@ -107,7 +107,7 @@ def explain_case(
 
 
 @implements("REQ-412")
-def _part_of(reader: WorkspaceReader, inputs: BoundInputs, case: str) -> PartName:
+def _part_of(reader: WorkspaceReader, inputs: BoundInputs, case: str) -> EvaluatedPart:
     """The part of a case that may be explained."""
     inputs.case_record(case)
     if case in inputs.split.part(Part.TEST):

@@ -6,19 +6,20 @@ from collections.abc import Iterator
 from typing import get_args
 
 from minivess.foundation.choices import choose
-from minivess.foundation.errors import UsageError
+from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.cases.prepared import LoadedCase, load_recorded
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.records.data.split import Part
-from minivess.records.evaluation.robustness import PartName
+from minivess.records.evaluation.parts import EvaluatedPart
+from minivess.records.log.entry import Outcome
 from minivess.records.models.model import RunRecord
 from minivess.workflows.models.training import training_data
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import WorkspaceReader
 
-PARTS: tuple[PartName, ...] = get_args(PartName)
+PARTS: tuple[EvaluatedPart, ...] = get_args(EvaluatedPart)
 
 
 def exported_model(inputs: BoundInputs) -> ExportedModel:
@@ -51,19 +52,46 @@ def open_names(reader: WorkspaceReader, inputs: BoundInputs, part: str) -> tuple
     return names
 
 
-def _validated(reader: WorkspaceReader, inputs: BoundInputs) -> tuple[str, ...]:
-    """The cases that every member of the ensemble left out, by the record of its training and not by the project file of now."""
-    shares = {inputs.record(one.name, RunRecord).training.validation.share for one in inputs.runs}
+@implements("REQ-422", "RC-168")
+def shares_held_out(reader: WorkspaceReader, inputs: BoundInputs) -> set[float]:
+    """The shares of the training part that the members of the newest ensemble did not learn from.
+
+    They follow from the records of the members, which the log names. The project file may have changed since.
+
+    Raises:
+        UsageError: there is no ensemble.
+        VerificationError: a member was trained on another split.
+    """
+    splits = {
+        output.digest: entry.body.context.data
+        for entry in reader.log.entries()
+        if entry.body.action == "training" and entry.body.outcome is Outcome.COMPLETED
+        for output in entry.body.outputs
+    }
+    shares = set()
+    for one in inputs.runs:
+        if splits.get(one.digest) != inputs.split.root:
+            raise VerificationError(
+                f"{one.name} was trained on another split, so it may know these cases", hint="minivess train"
+            )
+        run = inputs.record(one.name, RunRecord)
+        shares.add(run.training.validation.share if run.procedure > 1 else 0.0)
     if not shares:
         raise UsageError(
             "there is no ensemble, so it is not known what its members learned from", hint="minivess ensemble"
         )
+    return shares
+
+
+def _validated(reader: WorkspaceReader, inputs: BoundInputs) -> tuple[str, ...]:
+    """The cases that every member of the ensemble left out."""
+    shares = shares_held_out(reader, inputs)
     held = [training_data(inputs, Workspace(reader.workspace).prepared, share) for share in sorted(shares)]
     found = [{record.id for record in data.validated.records} for data in held]
     names = tuple(name for name in inputs.split.part(Part.TRAIN) if all(name in one for one in found))
     if not names:
         note = next((data.note for data in held if data.note), "members left out different cases")
-        raise UsageError(f"no case is validated on: {note}", hint="use the part `calibration`")
+        raise UsageError(f"no case is validated on: {note}", hint="state `--part calibration`")
     return names
 
 

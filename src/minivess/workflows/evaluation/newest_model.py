@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from minivess.foundation.errors import UsageError, VerificationError
+from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.predictor import PatchPredictor
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, ONNX
-from minivess.records.log.entry import Outcome
-from minivess.records.models.model import RunRecord
 from minivess.workflows.models.ensembles import load_ensemble
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import WorkspaceReader
@@ -50,34 +48,3 @@ def newest_model(services: WorkspaceReader, held: BoundInputs) -> NewestModel:
         thresholds = {one.name: made.threshold_of(one.name) for one in predictor.task.classes}
         return NewestModel("calibrated ensemble", digest, CalibratedPredictor(predictor, made.temperature), thresholds)
     return NewestModel("ensemble", digest, predictor, {one.name: None for one in predictor.task.classes})
-
-
-@implements("REQ-422", "RC-168")
-def share_held_out(services: WorkspaceReader, held: BoundInputs) -> float:
-    """The share of the training part that no member of the newest ensemble learned from.
-
-    It is read from the records of the members, which the log names. The project file may have changed since.
-
-    Raises:
-        UsageError: the members held out different shares.
-        VerificationError: a member was trained on another split.
-    """
-    splits = {
-        output.digest: entry.body.context.data
-        for entry in services.log.entries()
-        if entry.body.action == "training" and entry.body.outcome is Outcome.COMPLETED
-        for output in entry.body.outputs
-    }
-    shares = set()
-    for one in held.runs:
-        if splits.get(one.digest) != held.split.root:
-            raise VerificationError(
-                f"{one.name} was trained on another split, so it may know these cases", hint="minivess train"
-            )
-        run = held.record(one.name, RunRecord)
-        shares.add(run.training.validation.share if run.procedure > 1 else 0.0)
-    if len(shares) != 1:
-        raise UsageError(
-            "the members held out different cases, so no case is new to all of them", hint="minivess train"
-        )
-    return shares.pop()

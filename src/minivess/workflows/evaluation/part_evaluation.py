@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from minivess.foundation.errors import UsageError
+from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
@@ -21,12 +21,15 @@ from minivess.ml.evaluation.report.facts import Fact, ReportFacts
 from minivess.ml.evaluation.report.page import write_report
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
+from minivess.records.device.workspace_files import ENSEMBLE
 from minivess.records.evaluation.evaluation import AnalysisPlan, ClassThresholds, EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.parts import EvaluatedPart
-from minivess.workflows.evaluation.newest_model import NewestModel, newest_model, share_held_out
+from minivess.records.models.ensemble import EnsembleRecord
+from minivess.workflows.analysis.open_cases import open_names
+from minivess.workflows.analysis.report_sections import further_sections
+from minivess.workflows.evaluation.newest_model import NewestModel, newest_model
 from minivess.workflows.models.cases import cases_of
 from minivess.workflows.models.listening import track_evaluation
-from minivess.workflows.models.training import training_data
 from minivess.workflows.sealed.analysis_plan import plan_of
 from minivess.workflows.sealed.report_facts import software_facts
 from minivess.workflows.session.bound_inputs import BoundInputs
@@ -103,7 +106,10 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
         )
     folder = workspace.evaluation / "parts" / part / model.digest.removeprefix("sha256:")[:_SHOWN]
     write_figures(record, pictures, folder / "figures")
-    write_report(record, pictures.album, _facts(services, held, model, plan), folder / "report.html")
+    further = further_sections(
+        workspace.evaluation, part, model=model.digest, ensemble=digest_of(held.record(ENSEMBLE, EnsembleRecord))
+    )
+    write_report(record, pictures.album, _facts(services, held, model, plan), folder / "report.html", further)
     write_atomic(folder / "evaluation.json", record.model_dump_json(indent=2).encode() + b"\n")
     track_evaluation(services, record, folder, data=held.version)
     return PartEvaluation(record, folder, model.kind, plan)
@@ -153,11 +159,7 @@ def _judged(
             names = tuple(fitted.thresholds)
             yield _Judged(names, fitted.predictor.predict, fitted.thresholds[names[0]], fitted.thresholds)
         return
-    data = training_data(held, Workspace(services.workspace).prepared, share_held_out(services, held))
-    if not data.validated.records:
-        raise UsageError(
-            f"no case is new to the members of this model: {data.note}", hint="minivess evaluate --part calibration"
-        )
+    names = open_names(services, held, "validation")
     baselines = tune_thresholds(
         [(case.image, case.label) for case in tuned], [groups[case.record.id] for case in tuned], task
     )
@@ -165,5 +167,4 @@ def _judged(
         ClassThresholds(baseline=baseline, conformal=model.conformal[one.name])
         for one, baseline in zip(task.classes, baselines, strict=True)
     )
-    names = tuple(record.id for record in data.validated.records)
     yield _Judged(names, model.predictor.predict, thresholds, {})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.report.facts import ReportFacts
 from minivess.ml.evaluation.report.strata import Strata
-from minivess.records.evaluation.evaluation import FEW_GROUPS, EvaluationRecord
+from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.statistics.summaries import FEW_GROUPS
 
 _OF_EVERY_CASE = {"reference size", "depth"}
 """Attributes that say nothing of site, device or subject."""

@@ -21,9 +21,9 @@ from minivess.ml.evaluation.report.facts import ReportFacts
 from minivess.ml.evaluation.report.strata import Strata
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.cases import CaseCounts
-from minivess.records.evaluation.evaluation import FEW_GROUPS, EvaluationRecord
+from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.measures import DICE, FAILURES, OVER_BASELINE
-from minivess.records.evaluation.statistics.summaries import METHODS, ClassFigures, Interval, percent
+from minivess.records.evaluation.statistics.summaries import FEW_GROUPS, METHODS, ClassFigures, Interval, percent
 from minivess.records.evaluation.subgroups.gaps import FEWEST_GROUPS
 
 _COVERS = 0.92

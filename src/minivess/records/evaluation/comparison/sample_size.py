@@ -18,9 +18,8 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
 from minivess.records.evaluation.comparison.noncentral import chi_squared_quantile, upper_tail
-from minivess.records.evaluation.evaluation import FEWEST_SIMULATED
 from minivess.records.evaluation.statistics.distributions import student_t
-from minivess.records.evaluation.statistics.summaries import CONFIDENCE, percent
+from minivess.records.evaluation.statistics.summaries import CONFIDENCE, FEWEST_SIMULATED, percent
 
 POWER = 0.8
 """How probable it shall be that the limit is shown."""

@@ -19,9 +19,15 @@ from collections.abc import Callable, Sequence
 
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.records.evaluation.evaluation import FEW_GROUPS, FEWEST_SIMULATED
 from minivess.records.evaluation.statistics.distributions import binomial_upper, student_t
-from minivess.records.evaluation.statistics.summaries import CONFIDENCE, Interval, Limits, Method
+from minivess.records.evaluation.statistics.summaries import (
+    CONFIDENCE,
+    FEW_GROUPS,
+    FEWEST_SIMULATED,
+    Interval,
+    Limits,
+    Method,
+)
 
 _FEWEST = 2
 """Units below which there is nothing to resample."""

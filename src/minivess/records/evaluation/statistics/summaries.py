@@ -21,6 +21,10 @@ LEAST_COVERAGE = {2: 0.91, 3: 0.88}
 beta (18, 3), beta (30, 1) and lognormal (`benchmarks/interval_coverage.py`). So few groups cannot be drawn from."""
 CONFIDENCE = 0.95
 """That the intervals of all looks at one test set are held to together."""
+FEW_GROUPS = 20
+"""Below this number of groups the interval is Student's t, from it on the percentile bootstrap."""
+FEWEST_SIMULATED = 4
+"""Groups below which no coverage is simulated: too many samples of them would be one group drawn again and again."""
 
 
 def percent(level: float) -> str:

@@ -66,4 +66,4 @@ Feature: Robustness
       | part       | reason                                                             |
       | test       | there is no part 'test'                                            |
       | train      | there is no part 'train'                                           |
-      | validation | no case is validated on: the training part has 2 independent groups |
+      | validation | no case is validated on                                           |

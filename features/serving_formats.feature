@@ -1,6 +1,6 @@
 Feature: The service takes the formats that people have
   An image is sent as the file that it is. It is read as `data ingest` reads it, and refused for the same reasons. The mask
-  comes in the format that the request asks for, and lies on the image.
+  comes in the format that the request asks for, and is on the voxels of the image.
 
   @REQ-426
   Scenario Outline: An image is answered in each format

@@ -129,5 +129,5 @@ Feature: Figures by subgroup, and where the errors are
       | more missed components than there are     | components                   |
       | a larger mask of the first reader         | the first reader's mask      |
       | a skeleton of a reader inside nothing     | is more than                 |
-      | other attributes of one class             | different attributes         |
+      | other attributes of one class             | attributes                   |
       | another sex than in the data set          | case-00.attributes           |

@@ -36,11 +36,11 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "train": ("models.training:train", "Train every member that the project names."),
         "ensemble": ("models.ensembles:ensemble", "Combine the trained members by their mean probability."),
         "calibrate": ("models.calibration:calibrate", "Fit temperature and conformal threshold."),
-        "model": ("models.model:model", "Export and promote models; close unused training runs."),
+        "model": ("models.model:model", "Export, examine, compare and promote models."),
     },
     "Evaluation and service": {
         "test-set": ("sealed.requests:test_set", "Request, approve and list looks at the sealed test set."),
-        "evaluate": ("sealed.requests:evaluate", "Measure the exported model on the sealed test set."),
+        "evaluate": ("sealed.requests:evaluate", "Measure the model on the sealed test set, or on another part."),
         "serve": ("serving.site:serve", "Answer inference requests, each with a receipt."),
     },
     "Requirements, risks and releases": {

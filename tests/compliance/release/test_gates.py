@@ -74,8 +74,8 @@ def test_a_bound_holds_exactly_when_the_value_reaches_it(mean: float, limit: flo
 def test_a_failing_gate_says_by_how_much_and_what_mends_it() -> None:
     result = _one({"kind": "metric", "id": "dice", "measure": "dice", "at_least": 0.9}, _dice(0.85))
     assert (
-        "0.850 over 4 cases, required: ≥ 0.900, missed by 0.050 (percentile bootstrap, 4 cases, nominal coverage 95 %)"
-        in result.message
+        "0.850 over 4 cases, required: ≥ 0.900, missed by 0.050 (percentile bootstrap, 4 cases, nominal coverage 95 %, "
+        "not simulated)" in result.message
     )
     assert "train" in result.mend
 

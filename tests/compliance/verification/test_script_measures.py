@@ -189,7 +189,7 @@ def test_a_pack_with_every_measure_is_verified_by_both(tmp_path: Path, monkeypat
     monkeypatch.setattr(release_builder, "PLAN", release_builder.PLAN.model_copy(update=update))
     counted = release_builder._counted
 
-    def with_all(tested: Sequence[str], task: SegmentationTask, *, scored: bool) -> list[CaseCounts]:
+    def with_all(tested: Sequence[str], task: SegmentationTask, *, scored: bool = False) -> list[CaseCounts]:
         rows = [one.model_dump(mode="json") for one in counted(tested, task, scored=scored)]
         for number, row in enumerate(rows):
             overlap = row["counts"]["dice"]

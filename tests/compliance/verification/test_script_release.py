@@ -131,7 +131,7 @@ def test_a_pack_of_before_whose_names_state_the_unit_holds(tmp_path: Path, monke
     monkeypatch.setattr(release_builder, "PLAN", AnalysisPlan.model_validate(plain))
     counted = release_builder._counted
 
-    def named_as_before(tested: Sequence[str], task: SegmentationTask, *, scored: bool) -> list[CaseCounts]:
+    def named_as_before(tested: Sequence[str], task: SegmentationTask, *, scored: bool = False) -> list[CaseCounts]:
         rows = [one.model_dump(mode="json") for one in counted(tested, task, scored=scored)]
         return [
             CaseCounts.model_validate(row | {"counts": row["counts"] | {"hd95_um": row["counts"].pop("hd95")}})

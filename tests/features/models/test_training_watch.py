@@ -641,7 +641,7 @@ def _(tmp_path: Path) -> Dossier:
 @when("its documents are made", target_fixture="card")
 def _(dossier: Dossier) -> str:
     unchanged = replace(dossier, runs=tuple(run.model_copy(update={"validation": None}) for run in dossier.runs))
-    assert "Validation" not in documents(Renderer(TEMPLATES), unchanged)["model-card.html"]
+    assert "Validation Dice" not in documents(Renderer(TEMPLATES), unchanged)["model-card.html"]
     return documents(Renderer(TEMPLATES), dossier)["model-card.html"]
 
 

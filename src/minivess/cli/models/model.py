@@ -16,7 +16,7 @@ from minivess.records.people.roles import Role
 
 @click.group(cls=Group, sections={"Commands": ("export", "robustness", "explain", "compare", "promote", "dispose")})
 def model() -> None:
-    """Export, compare and promote models; close unused training runs."""
+    """Export, examine, compare and promote models."""
 
 
 @model.command()

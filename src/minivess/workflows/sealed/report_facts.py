@@ -8,6 +8,7 @@ from minivess.compliance.rules.look_facts import Look
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.report.facts import Fact, ReportFacts, TestSetAccess
 from minivess.records.evaluation.evaluation import PUBLISHED, AnalysisPlan, EvaluationRecord
+from minivess.records.models.exports.contract import AppliedCalibrator
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import Services
 
@@ -37,13 +38,18 @@ def software_facts() -> tuple[Fact, ...]:
 
 def model_facts(services: Services, held: BoundInputs) -> tuple[Fact, ...]:
     """The exported model in words."""
-    members = len(held.runs)
+    members, contract = len(held.runs), held.export.model
+    calibrated = () if contract is None else (_calibrator(contract.calibrator),)
     return (
         Fact(term="Architecture", value=services.project.model.summary),
         Fact(term="Members", value=f"{members}; their probabilities are averaged"),
-        Fact(term="Temperature", value=f"{held.calibration.temperature:.4g}, fitted on {held.calibration.unit}"),
+        *calibrated,
         Fact(term="Preprocessing", value=held.export.preprocessing.words),
     )
+
+
+def _calibrator(applied: AppliedCalibrator) -> Fact:
+    return Fact(term="Calibration", value=f"{applied.method}, {applied.parameter:.4g}, fitted on the calibration part")
 
 
 @implements("REQ-398", "REQ-400")

@@ -79,10 +79,6 @@ LEAST_RULES = [
     {"role": "independent-reviewer", "meaning": "review"},
     {"role": "release-manager", "meaning": "approval"},
 ]
-STATEMENT, APPROVAL = (
-    "https://in-toto.io/Statement/v1",
-    "urn:minivess:approval:1",
-)
 
 class WrongError(Exception):
     """Something does not hold; the message says what, in words."""
@@ -92,28 +88,23 @@ def need(condition, message, *values):  # fail with a message, which takes the v
         raise WrongError(message % values if values else message)
 
 @contextlib.contextmanager
-def naming(where):  # what does not hold inside, with the place before it
+def naming(where, words="", *errors):  # the place before what does not hold inside; where one of these errors is raised, words
     try:
         yield
     except WrongError as error:
         raise WrongError("%s: %s" % (where, error)) from None
-
-@contextlib.contextmanager
-def saying(words, *errors):  # fail with these words where one of these errors is raised inside
-    try:
-        yield
     except errors:
-        raise WrongError(words) from None
+        raise WrongError(where + words) from None
 
 def unbase64(text):  # decode base64, accepting one spelling only
-    with saying("not valid base64", ValueError):
+    with naming("not valid base64", "", ValueError):
         data = base64.b64decode(text.encode("ascii"), validate=True)
     need(base64.b64encode(data).decode("ascii") == text, "base64 with stray bits")
     return data
 
 def utf8(data, name):  # the text of a file
-    with saying(name + " is not UTF-8 text", UnicodeDecodeError):
-        return data.decode("utf-8")
+    with naming(name, " is not UTF-8 text", UnicodeDecodeError):
+        return data.decode()
 
 def grouped(pairs):  # a list of the values of each key, in the order of both
     held = {}
@@ -134,11 +125,6 @@ def good_name(name):  # whether a name is relative, plain ASCII and free of step
     plain = all(COMPONENT.fullmatch(part) and part[-1] not in ". " and part[0] != " " for part in parts)
     return len(name) <= 240 and plain and not {".", ".."} & set(parts)
 
-def zip_headers(name, crc, size, offset):  # of a stored file of 1980-01-01: before it, and in the central directory
-    local = (b"PK\3\4", 20, 0, 0, 0, 33, crc, size, size, len(name), 0)
-    central = (b"PK\1\2", 788, 20, 0, 0, 0, 33, crc, size, size, len(name), 0, 0, 0, 0, 0o100644 << 16, offset)
-    return [struct.pack("<4s5H3L2H", *local) + name, struct.pack("<4s6H3L5H2L", *central) + name]
-
 def read_zip(data):  # files of a zip, whose every byte must be the one that its files require
     need(data[:4] == b"PK\3\4", "this is not a zip archive")
     files, directory, offset, previous = {}, [], 0, ""
@@ -151,11 +137,13 @@ def read_zip(data):  # files of a zip, whose every byte must be the one that its
         name, content = raw.decode("ascii"), data[start : start + size]
         need(name > previous, "the archive is changed: " + name + " occurs twice or out of order")
         need(len(content) == size, "the archive is changed or cut off in " + name)
-        local, central = zip_headers(raw, zlib.crc32(content), size, offset)
+        fields = (zlib.crc32(content), size, size, len(raw), 0)  # of a stored file of 1980-01-01
+        local = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 33, *fields) + raw
         need(data[offset:start] == local, name + " is changed or not stored as it is: bytes or header differ")
         files[name] = content
         need(len(files) <= LIMIT_FILES, "too many files")
-        directory.append(central)
+        central = (b"PK\1\2", 788, 20, 0, 0, 0, 33, *fields, 0, 0, 0, 0o100644 << 16, offset)
+        directory.append(struct.pack("<4s6H3L5H2L", *central) + raw)
         offset, previous = start + size, name
     joined = b"".join(directory)
     end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(files), len(files), len(joined), offset, 0)
@@ -212,7 +200,7 @@ def canonical_text(value):  # canonical JSON text of a parsed value
     return "{" + ",".join(canonical_text(key) + ":" + canonical_text(value[key]) for key in keys) + "}"
 
 def canonical(value):  # canonical JSON bytes
-    return canonical_text(value).encode("utf-8")
+    return canonical_text(value).encode()
 
 def digest_of(value):  # the digest of a value's canonical JSON
     return sha256(canonical(value))
@@ -229,16 +217,12 @@ def deep(value, left):  # whether something is nested deeper than so many levels
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return not left or any(deep(one, left - 1) for one in inner)
 
-READER = json.JSONDecoder(
-    object_pairs_hook=unique,
-    parse_int=whole_number,
-    parse_constant=lambda name: need(False, name),
-)
+READER = json.JSONDecoder(object_pairs_hook=unique, parse_int=whole_number, parse_constant=functools.partial(need, False))
 
 def read_json(data, what, strict=False):  # JSON in UTF-8 without a field twice; strict: in canonical form
     need(len(data) <= LIMIT_JSON, what + " is larger than 64 MiB")
-    with saying(what + " is not JSON", ValueError, RecursionError), naming(what):
-        value = READER.decode(data.decode("utf-8"))
+    with naming(what, " is not JSON", ValueError, RecursionError):
+        value = READER.decode(data.decode())
         same = not strict or canonical(value) == data
     need(not deep(value, 32), what + " nests deeper than 32 levels")
     need(same, what + " is not in canonical form")
@@ -248,10 +232,13 @@ parse = functools.partial(read_json, strict=True)
 
 # ---------------------------------------------------------------- signatures
 
-P25519 = 2**255 - 19
-L25519 = 2**252 + 27742317777372353535851937790883648493
-D25519 = -121665 * pow(121666, -1, P25519) % P25519
-BASE = (4 * pow(5, -1, P25519) % P25519).to_bytes(32, "little")
+P25519, L25519, D25519, BASE = (
+    2**255 - 19,
+    2**252 + 27742317777372353535851937790883648493,
+    0x52036CEE2B6FFE738CC740797779E89800700A4D4141D8AB75EB4DCA135978A3,
+    bytes([0x58] + [0x66] * 31),
+)
+"""Of edwards25519 (RFC 8032 section 5.1): its prime, its order, d, and its generator as 32 bytes."""
 
 def edwards_add(p, q):  # sum of two points in extended coordinates (complete: doubles too)
     a = (p[1] - p[0]) * (q[1] - q[0]) % P25519
@@ -326,8 +313,7 @@ def p256_holds(key, data, signature):  # FIPS 186-5 section 6.4.2 with SHA-256; 
         return False
     end = 4 + signature[3]  # of r; the one canonical DER spelling is 48, length, 2, length, r, 2, length, s
     r, s = int.from_bytes(signature[4:end], "big"), int.from_bytes(signature[end + 2 :], "big")
-    parts = [value.to_bytes(value.bit_length() // 8 + 1, "big") for value in (r, s)]
-    body = b"".join(bytes((2, len(part))) + part for part in parts)
+    body = b"".join(bytes((2, len(part))) + part for part in [n.to_bytes(n.bit_length() // 8 + 1, "big") for n in (r, s)])
     if bytes((48, len(body))) + body != signature or not 0 < r < N256 or not 0 < s <= N256 // 2:
         return False
     inverse = pow(s, -1, N256)
@@ -394,10 +380,9 @@ def both_roots(first, second, old, proof, whole=True):  # of a consistency proof
 
 def continues(first, second, proof, old, new):  # whether a consistency proof leads from an older to a newer tree
     left = list(proof)
-    try:
+    with contextlib.suppress(WrongError):
         return 0 < first < second and [*both_roots(first, second, old, left)] == [old, new] and not left
-    except WrongError:
-        return False
+    return False
 
 def size_of(text):  # a size: decimal digits, no leading zero, at most 2^63 - 1
     need(re.fullmatch("0|[1-9][0-9]{0,18}", text, re.ASCII) and int(text) < 1 << 63, "a malformed size")
@@ -424,14 +409,14 @@ def read_note(data):  # text, origin, size, root and signatures of a C2SP checkp
     return text, origin, size, root, signatures
 
 def note_key(name, kind, raw):  # how a signature line names a key: its name, and the start of SHA-256(name, type, key)
-    return name, hashlib.sha256(name.encode("utf-8") + b"\n" + bytes([kind]) + raw).digest()[:4]
+    return name, hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + raw).digest()[:4]
 
 def check_note(data, keys):  # origin, size, root of a checkpoint that one of these raw keys signed, and none wrongly
     text, origin, size, root, signatures = read_note(data)
     held = [(raw, signatures.get(note_key(origin, 1, raw))) for raw in keys]
     need(any(seal for _, seal in held), "the checkpoint is not signed by a log key that counts")
     for raw, seal in held:
-        need(seal is None or ed25519_holds(raw, text.encode("utf-8"), seal), "the signature on the checkpoint is wrong")
+        need(seal is None or ed25519_holds(raw, text.encode(), seal), "the signature on the checkpoint is wrong")
     need(size or root == hashlib.sha256(b"").digest(), "the checkpoint has entries and says that it has none")
     return origin, size, root
 
@@ -442,7 +427,7 @@ def cosigned(data, name, raw):  # when a witness vouched for the checkpoint (C2S
         return None
     moment = int.from_bytes(seal[:8], "big")
     message = "cosignature/v1\ntime %d\n%s" % (moment, text)
-    holds = len(seal) == 72 and 0 < moment < 1 << 63 and ed25519_holds(raw, message.encode("utf-8"), seal[8:])
+    holds = len(seal) == 72 and 0 < moment < 1 << 63 and ed25519_holds(raw, message.encode(), seal[8:])
     need(holds, "the cosignature of the witness %s is wrong", name)
     return moment
 
@@ -451,7 +436,7 @@ def read_proof(data, name):  # index, audit path, checkpoint and extra data of a
     first, *lines = head.split("\n")
     extra = unbase64(lines.pop(0)[6:]) if lines and lines[0].startswith("extra ") else None
     need(first == "c2sp.org/tlog-proof@v1" and lines and lines[0].startswith("index "), name + " is malformed")
-    return size_of(lines[0][6:]), [unbase64(item) for item in lines[1:]], note.encode("utf-8"), extra
+    return size_of(lines[0][6:]), [unbase64(item) for item in lines[1:]], note.encode(), extra
 
 def log_raw(public):  # raw bytes of the key of a log
     need(public["algorithm"] == "ed25519", "the key of a log is not Ed25519")
@@ -504,128 +489,65 @@ HELD = {
 }
 """By counts: pairs of a part and its whole; then for prediction and reference what a mask has if and only if it has a voxel, and
 at most one for each voxel, what is 0 without a voxel, and what is undefined if and only if there is none."""
-LOSSES = {
-    "brier": lambda likely: (1 - likely) * (1 - likely),
-    "nll": lambda likely: -math.log(max(likely, 1e-6)),
-}
-"""What is summed over the voxels of a case, from the probability of what the reference says of a voxel."""
-BINNED = {
-    "sums": lambda bins: [sum(column) for column in zip(*bins)],  # noqa: B905  each has voxels, probability and positives
-    "inside": lambda bins: all(
-        row[2] <= row[0] and abs(2 * row[1] - 10**4 * (2 * place + 1) * row[0]) <= (10**4 + 2) * row[0]
-        for place, row in enumerate(bins)
-    ),
-    "loss": lambda bins, loss, best: math.fsum(
-        row[2] * loss((place + best) / 100) + (row[0] - row[2]) * loss(1 - (place + 1 - best) / 100)
-        for place, row in enumerate(bins)
-    ),
-    "part": lambda some, bins: all(
-        one[0] <= row[0] and one[2] <= row[2] for one, row in zip(some, bins)  # noqa: B905  both have as many
-    ),
-    "range": lambda state, row: next(
-        ([*gaps, abs(gap) / 10**6], rest - some, left - 1, 0, 0)
-        if some and some * left >= rest
-        else (gaps, rest, left, some, gap)
-        for gaps, rest, left, some, gap in [(*state[:3], state[3] + row[0], state[4] + row[1] - 10**6 * row[2])]
-    ),
-}
-"""Of bins of probability: their sums; whether the probabilities of 100 bins are inside each; the sum of a loss if each voxel had
-the best or the worst probability of its bin; whether voxels are part of others. And a step through the bins that makes ranges of
-voxels: the gaps of those that are complete, voxels and ranges that are left, voxels and gap of the next range."""
-FROM_SUMS = {
-    "brier": lambda held, voxels: held["brier"] / (10**6 * voxels) if voxels else None,
-    "nll": lambda held, voxels: held["nll"] / (10**6 * voxels) if voxels else None,
-    "ace": lambda held, voxels: (
-        math.fsum(functools.reduce(BINNED["range"], held["bins"], ([], voxels, 15, 0, 0))[0]) / voxels if voxels else None
-    ),
-    "average_precision": lambda held, _: (
-        math.fsum(
-            row[2] * (found[2] / found[0])
-            for place, row in enumerate(held["bins"])
-            for found in [BINNED["sums"](held["bins"][place:])]
-            if row[2]
-        )
-        / positives
-        if (positives := BINNED["sums"](held["bins"])[2])
-        else None
-    ),
-}
-"""The scores of the probabilities of voxels, of their sums and bins; None: undefined."""
-SCORES = {
-    before + name: lambda case, name=name, field=before + "scores": FROM_SUMS[name](
-        case[field], BINNED["sums"](case[field]["bins"])[0]
-    )
-    for before in ("", "border_")
-    for name in FROM_SUMS
-}
-"""The scores of a case by their names: over all voxels, and along the border of the reference."""
+LOSSES = ("brier", "nll")
+SCORES = (
+    "brier",
+    "nll",
+    "ace",
+    "average_precision",
+    "border_brier",
+    "border_nll",
+    "border_ace",
+    "border_average_precision",
+)
+"""The scores of a case: over all voxels, and along the border of the reference."""
+
+def check_time(text):  # a moment in UTC with microseconds, which the calendar has
+    need(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", text, re.ASCII), "a time in another form")
+    with naming("a time that no calendar has", "", ValueError):
+        datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007  it is in UTC
+
+def check_note_text(text):
+    read_note(text.encode())
+
+def check_gate(gate):
+    fit(gate, "gate %s" % gate.get("kind"), "a gate")
+
+def check_sentences(held):  # one for each measure
+    fit_field([*held], "*", "measure", "it")
+    fit_field(held, "+", "short", "it")
+
+def check_shares(held):
+    fit_field([one for one in held.values() if one is not None], "*", "share", "it")
+
+def check_neighbours(number):
+    need(number in {6, 18, 26}, "no number of neighbours of a voxel")
+
+def check_bin(row):  # voxels, the sum of their probabilities in millionths, and how many the reference has
+    need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin")
+
+def check_unit(plan):  # it states the unit of distances once: in fields of its own, or in names, as plans of before
+    names = {*plan["conventions"], *plan.get("measures", ["hd95"]), *(one["measure"] for one in plan["criteria"])}
+    need(any(one <= names and not names & other for one, other in UNITS), "states the unit of distances not once")
 
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
-# object with values of such, ! not empty.
+# object with values of such, ! not empty. `...?` stands for other fields, which are not read. A type is a kind of value, a
+# pattern of a text, the words and limits of a number, or another type and a function that refuses some of its values.
 # fmt: off
 TYPES = {
-    "key": lambda key: raw_key(fit(key, "public-key", "the key")), "any": lambda value: value,
-    "log-key": lambda key: log_raw(fit(key, "public-key", "the key")), "note": lambda text: read_note(text.encode("utf-8")),
-    "policy-gate": lambda gate: fit(gate, "gate %s" % fit(gate, "object", "a gate").get("kind"), "a gate"),
-    "number": lambda value: need(type(value) in {int, float}, "a number that is none"),
-    "positive": lambda value: need(type(value) in {int, float} and value > 0, "no number above 0"),
-    "from-0": lambda value: need(type(value) in {int, float} and value >= 0, "no number from 0 on"),
-    "share": lambda value: need(type(value) in {int, float} and 0 <= value <= 1, "no number from 0 to 1"),
-    "between-0-1": lambda value: need(type(value) in {int, float} and 0 < value < 1, "no number between 0 and 1"),
-    "above-0-to-1": lambda value: need(type(value) in {int, float} and 0 < value <= 1, "no number above 0 up to 1"),
-    "one-unit": lambda plan: need(one_unit(fit(plan, "plan", "the plan")), "a plan that states the unit of distances not once"),
-    "overlap-share": lambda value: need(type(value) in {int, float} and 0 <= value < 1, "no number from 0 to below 1"),
-    "sentences": lambda held: [fit(name, "measure", "it") + fit(one, "short", "it") for name, one in held.items()],
-    "shares": lambda value: [one is None or fit(one, "share", "a share") for one in fit(value, "object", "it").values()],
-    "neighbours": lambda value: need(type(value) is int and value in {6, 18, 26}, "no number of neighbours of a voxel"),
-    "counts": lambda row: need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin"),
-    "scores": lambda held: [
-        need(len(fit(held, "sums", "it")["bins"]) == 100 and BINNED["inside"](held["bins"]), "no 100 bins, or one that is wrong"),
-        need(
-            all(
-                10**6 * BINNED["loss"](held["bins"], loss, 1) - slack
-                <= held[name]
-                <= 10**6 * BINNED["loss"](held["bins"], loss, 0) + slack
-                for slack in [1 + sum(row[0] for row in held["bins"])]
-                for name, loss in LOSSES.items()
-            ),
-            "a sum that cannot come from its bins",
-        ),
-    ],
-    "scored-case": lambda case: [
-        need(
-            len({"scores", "border_scores"} & set(fit(case, "case", "it"))) != 1 and ("shape" in case) == ("spacing" in case),
-            "scores without those of the border, or a shape without spacing",
-        ),
-        need(
-            all(
-                fine[::2] == coarse[::2] and 2 * abs(fine[1] - coarse[1]) <= 115
-                for name, other in (("scores", "bins"), ("border_scores", "border_bins"))
-                if name in case
-                for fine, coarse in [map(BINNED["sums"], (case[name]["bins"], case[other]))]
-            ),
-            "scores of other voxels than those of its bins",
-        ),
-        need(
-            "scores" not in case
-            or (
-                BINNED["part"](case["border_scores"]["bins"], case["scores"]["bins"])
-                and all(case["border_scores"][name] <= case["scores"][name] + 1 for name in LOSSES)
-            ),
-            "larger scores along the border than in the volume",
-        ),
-        need(
-            "shape" not in case
-            or (
-                2 <= len(case["shape"]) == len(case["spacing"]) <= 3
-                and functools.reduce(operator.mul, case["shape"]) == BINNED["sums"](case["bins"])[0]
-            ),
-            "a shape that fits neither its spacing nor its bins",
-        ),
-    ],
+    "key": ("public-key", raw_key), "log-key": ("public-key", log_raw), "note": ("text", check_note_text), "any": object,
+    "policy-gate": ("object", check_gate), "one-unit": ("plan", check_unit), "sentences": ("object", check_sentences),
+    "shares": ("object", check_shares), "neighbours": ("int", check_neighbours), "counts": ("list", check_bin),
+    "number": ["a number that is none"],
+    "positive": ["no number above 0", (operator.gt, 0)],
+    "from-0": ["no number from 0 on", (operator.ge, 0)],
+    "share": ["no number from 0 to 1", (operator.ge, 0), (operator.le, 1)],
+    "between-0-1": ["no number between 0 and 1", (operator.gt, 0), (operator.lt, 1)],
+    "above-0-to-1": ["no number above 0 up to 1", (operator.gt, 0), (operator.le, 1)],
+    "overlap-share": ["no number from 0 to below 1", (operator.ge, 0), (operator.lt, 1)],
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
     "digest": r"sha256:[0-9a-f]{64}",
-    "time": lambda text: check_time(fit(text, "text", "a time")), "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
+    "time": ("text", check_time), "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "action": r"(?=.{1,64}\Z)[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*", "outcome": "started|completed|failed|refused",
     "part-kind": "|".join(PARTS), "reason": "|".join(REASONS), "method": "student-t|percentile|clopper-pearson",
@@ -639,16 +561,12 @@ TYPES = {
     "salt": "[A-Za-z0-9+/]{21}[AQgw]==", "slug": "[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "severity": "note|warning|block",
     "graph-file": r"(?=.{1,80}\Z)(graphs/)?[a-z0-9][a-z0-9-]*\.onnx", "backend": "onnxruntime (fp32|int8)",
     "output-name": "logits|member_logits|disagreement|embedding", "decision-rule": "threshold|argmax",
-    "blend": "gaussian, deviation an eighth of the patch",
+    "in-toto": r"application/vnd\.in-toto\+json", "statement-type": r"https://in-toto\.io/Statement/v1",
+    "approval-type": "urn:minivess:approval:1", "blend": "gaussian, deviation an eighth of the patch",
     "statistics": "mean of (case|group)s", "training-data": "declared|refused|unknown", "safety-class": "[ABC]",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2", "model/1")},
 }
 # fmt: on
-
-def check_time(text):  # a moment in UTC with microseconds, which the calendar has
-    need(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", text, re.ASCII), "a time in another form")
-    with saying("a time that no calendar has", ValueError):
-        datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007  it is in UTC
 
 def read_forms(text, usual=None):  # by name: the marks and the type of each field. `usual`: types by the name of a field
     found = {}
@@ -661,7 +579,6 @@ def read_forms(text, usual=None):  # by name: the marks and the type of each fie
     return found
 
 BUILT_IN = ("counts", "source")
-COUNTED_GATES = ("trace", "risk", "test-set", "runs", "scenarios", "lineage", *BUILT_IN)
 FORMS = read_forms("""
 entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
 logged: consistency*=text entry=entry
@@ -694,6 +611,9 @@ gate pretraining: kind=text id=slug at_most?=0 reason?~=short
 start: weights=digest trained_on=trained-on fresh?*=text unused?*=text licence?~=short
 trained-on: status=training-data sets?*=seen; seen: name=short accessions?*=short digests?*=digest images?~=text
 gate calibration: kind=text id=slug at_most=share; gate criteria: kind=text id=slug at_most?=0
+gate trace: kind=text id=slug at_most?=0; gate risk: kind=text id=slug at_most?=0; gate runs: kind=text id=slug at_most?=0
+gate test-set: kind=text id=slug at_most?=0; gate scenarios: kind=text id=slug at_most?=0
+gate lineage: kind=text id=slug at_most?=0; gate counts: kind=text id=slug at_most?=0; gate source: kind=text id=slug at_most?=0
 request: model=digest calibration=digest configuration=digest plan=digest criteria=digest data=digest inputs?~=digest
     policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
 grant: request=slug approver=slug wrapped_key?~=text key_digest?~=digest mode?~=mode envelope=envelope
@@ -706,7 +626,7 @@ source: tree=digest folder=text commit~=text git_tree~=text repository~=text sub
     hidden*=text changed*=text changes=0 uncommitted~=digest environment~=digest strangers=0 not_releasable*=reason
 submodule: path=text commit=text found~=text clean=bool
 case: case=short of_class?=short subject=short group=short counts=measures baseline=overlap conformal~=recall bins*=counts
-    border_bins*=counts scores?=scores border_scores?=scores shape?*=1 spacing?*=positive attributes?+=short
+    border_bins*=counts scores?=sums border_scores?=sums shape?*=1 spacing?*=positive attributes?+=short
     errors?=errors readers?=measures
 errors: missed=missed false=false; false: depth?*=counts size*=counts components*=counts border*=counts
 missed: radius*=counts depth?*=counts size*=counts components*=counts border*=counts
@@ -724,7 +644,7 @@ within: predicted_within=0 predicted=0 reference_within=0 reference=0
 interval: mean=number lower~=number upper~=number n=int level?=between-0-1 method?~=method groups?~=1 coverage?~=share
     beside?~=limits
 limits: method=method lower=number upper=number coverage?~=share
-record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=scored-case
+record: format=evaluation/2 model=digest data=digest request=short threshold=number conventions=object cases*=case
     aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number best=short worst=short look=1
     looks~=1 measured?*=measure classes?+=figures
 figures: aggregates+=interval baseline=interval conformal_recall~=interval ece=number band_ece=number
@@ -743,8 +663,8 @@ parity: cases*!=text voxels=1 max_probability_difference=from-0 flipped_voxels=0
 sealed: split=digest files*=sealed-file wrapped_keys=object salt?=text sources?*=sealed-source root=digest
 sealed-file: case=slug kind=text commitment=digest sealed=digest size=0 session?=0
 sealed-source: case=slug kind=text digest=digest size=0
-envelope: payloadType=text payload=text signatures*=seal; seal: keyid=text sig=text; sha256: sha256=text
-statement: _type=text subject*=subject predicateType=text predicate=approval; subject: name=text digest=sha256
+envelope: payloadType=in-toto payload=text signatures*=seal; seal: keyid=text sig=text; sha256: sha256=text
+statement: _type=statement-type subject*=subject predicateType=approval-type predicate=approval; subject: name=text digest=sha256
 approval: signer=slug printed_name=short time=time meaning=meaning role=role policy=slug subjects*=artifact shown=digest head=0
     demo=bool
 run-part: first_step=1 last_step=0 where=circumstances seconds=number entry?~=int
@@ -758,9 +678,9 @@ risk-plan: scope=text severity*=object probability=scale software_p1=text levels
     disclosure?~=object benefit_approvers?*=text serious_from?~=1 review=text
 scale: inclusive=text combine=text steps*=step; step: word=text upper=any meaning=text
 part: kind=part-kind name=short version=short part_of?~=short
+trace: items*=trace-item ...?; trace-item: kind=text ...?; event: run=run-of-event ...?; run-of-event: runId=text ...?
 level: name=text acceptable=bool meaning=text; risk: id=text residual=estimate controls*=text benefit~=text
 """)
-FORMS.update(("gate " + kind, FORMS["gate criteria"]) for kind in COUNTED_GATES)
 
 UNITS = (
     ({"tolerance_um"}, {"tolerance", "unit", "hd95"}),
@@ -768,29 +688,30 @@ UNITS = (
 )
 """What states the unit of distances, and what does not go with it. Plans of before state it in the names."""
 
-def one_unit(plan):  # whether a plan states the unit of distances once: in fields of its own, or in names, as plans of before
-    names = {*plan["conventions"], *plan.get("measures", ["hd95"]), *(one["measure"] for one in plan["criteria"])}
-    return any(least <= names and not names & others for least, others in UNITS)
-
 def fit(value, form, where):  # refuse a value that is not of a form or type, naming the place; and return it
     if form in FORMS:
         fields = FORMS[form]
         least = {name for name, (marks, _) in fields.items() if "?" not in marks}
-        need(isinstance(value, dict) and least <= set(value) <= set(fields), where + " has other fields")
-        for name, item in value.items():
-            fit_field(item, *fields[name], where + "." + name)
+        fits = isinstance(value, dict) and least <= set(value) and ("..." in fields or set(value) <= set(fields))
+        need(fits, where + " has other fields")
+        for name in [one for one in value if one in fields]:
+            fit_field(value[name], *fields[name], where + "." + name)
         return value
     known = int(form) if form.lstrip("-").isdigit() else TYPES.get(form)
     need(known is not None, "%s is a %s, which this file does not know", where, form)
-    if isinstance(known, int):
+    if isinstance(known, tuple):
+        fit(value, known[0], where)
+        with naming(where):
+            known[1](value)
+    elif isinstance(known, list):
+        words, *limits = known
+        need(type(value) in {int, float} and all(holds(value, limit) for holds, limit in limits), "%s: %s", where, words)
+    elif isinstance(known, int):
         need(type(value) is int and value >= known, where + " is malformed")
     elif isinstance(known, str):
         need(isinstance(value, str) and re.fullmatch(known, value, re.ASCII), where + " is malformed")
-    elif isinstance(known, type):
-        need(type(value) is known, where + " is malformed")
     else:
-        with naming(where):
-            known(value)
+        need(known is object or type(value) is known, where + " is malformed")
     return value
 
 def fit_field(value, marks, form, where):  # the same of what a field with marks holds: one value, a list or an object
@@ -822,11 +743,9 @@ def read_policy(text):  # logs, witnesses, groups and quorum of a C2SP tlog-poli
     logs, witnesses, groups, quorum, used = [], {}, {}, None, set()
     need(len(text) <= 1 << 16 and text.endswith("\n"), "a policy that is too long, or whose last line has no end")
     need(not re.search("[\0-\x08\x0b-\x1f\x7f]", text), "a policy with control characters")
-    for line in text[:-1].split("\n"):
-        word, *rest = re.findall("[^\t ]+", line) or ["#"]
+    rows = [re.findall("[^\t ]+", line) for line in text[:-1].split("\n")]
+    for word, *rest in [row for row in rows if row and not row[0].startswith("#")]:
         known = {"none", *witnesses, *groups}
-        if word.startswith("#"):
-            continue
         need(len(rest) in SIZES.get(word, ()), "a malformed line in the policy")
         need(word not in {"witness", "group"} or rest[0] not in known, "a name that is defined already")
         if word == "log":
@@ -864,7 +783,7 @@ def read_trust(data):  # a trust file of either format, in one form
     need(least <= len({name for name, _ in keys}) == len(keys), "a threshold of roots that cannot be met")
     former = [(*read_vkey(item["log"], 1), item["below"]) for item in value.get("former", [])]
     trust = dict(policy, **release, former=former, roots=(least, set(keys)), layout=value.get("layout", 1))
-    return dict(trust, known=None if known is None else known.encode("utf-8"))
+    return dict(trust, known=None if known is None else known.encode())
 
 def read_first_trust(value):  # of version 0.1.0: the key of the log, of whatever name, and people; no release rules
     former = [(None, log_raw(item["key"]), item["below"]) for item in value.get("former_log_keys") or []]
@@ -883,10 +802,9 @@ def trusted_keys(trust, people, origin, size):
     keys = former[:1] or [raw for name, raw in trust["logs"] if name in {None, origin}]
     if trust["roots"] is None or people is None:
         return keys
-    fits = []
-    for roots, threshold in (people.created, (people.roots, people.threshold)):
-        named = {(item["id"], item["signing_key"]["key_id"]) for item in roots}
-        fits.append(threshold >= trust["roots"][0] and named == trust["roots"][1])
+    states, (least, trusted) = (people.created, (people.roots, people.threshold)), trust["roots"]
+    known = [({(one["id"], one["signing_key"]["key_id"]) for one in roots}, number) for roots, number in states]
+    fits = [named == trusted and number >= least for named, number in known]
     need(any(fits), "the roots of the log are not those you trust")
     held = {(origin, log_raw(key)) for _, key in people.log_keys}
     return keys + ([log_raw(people.log_key(size))] if fits[0] and not held.isdisjoint(trust["logs"]) else [])
@@ -896,8 +814,7 @@ def vouches(name, trust, vouching):  # whether a witness, or enough members of a
     return name in {"none", *vouching} or sum(vouches(member, trust, vouching) for member in members) >= least
 
 def vouching_for(data, trust):  # when each trusted witness vouched for the checkpoint, in Unix seconds
-    times = {place: cosigned(data, name, raw) for place, (name, raw) in trust["witnesses"].items()}
-    return {place: moment for place, moment in times.items() if moment is not None}
+    return {place: moment for place, key in trust["witnesses"].items() for moment in [cosigned(data, *key)] if moment}
 
 def believe(data, trust, people, origin, leaves):  # size and root of a checkpoint that its log and all trusted signed
     named, size, root = check_note(data, [log_raw(people.log_key(read_note(data)[2]))])
@@ -914,10 +831,22 @@ def believe(data, trust, people, origin, leaves):  # size and root of a checkpoi
 
 # ---------------------------------------------------------------- who held which key
 
-COUNTED, MANAGED = (
-    {"identity.unlock-failed", "identity.unlocked", "identity.locked"},
-    {"identity.enrolled", "identity.revoked", "identity.reinstated", "roots.changed", "entry.erased"},
+CHANGES, BY_LOG, KEEPERS = (
+    {
+        "identity.rotated": "rotate",
+        "identity.unlock-failed": "count",
+        "identity.unlocked": "count",
+        "identity.locked": "count",
+        "identity.enrolled": "manage",
+        "identity.revoked": "manage",
+        "identity.reinstated": "manage",
+        "roots.changed": "manage",
+        "entry.erased": "manage",
+    },
+    {"identity.unlock-failed", "identity.locked", "identity.refused"},
+    {"independent-reviewer", "custodian"},
 )
+"""What each action about identities does, which actions the log itself may sign, and who may hold the key of a test set."""
 
 def plain_name(name):  # a printed name without what two spellings of one name may differ in
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
@@ -982,22 +911,18 @@ class People:
             return
         if action == "log.created":
             need(index == 0, "the log is created a second time")
-            fits = 1 <= payload["threshold"] <= len({root["id"] for root in payload["roots"]})
-            need(fits, "a threshold of roots that cannot be met")
             self.roots, self.threshold = payload["roots"], payload["threshold"]
             self.log_keys, self.created = [(0, payload["log_key"])], (self.roots, self.threshold)
             self.demo = all(one.get("demo", False) for one in self.roots)
-            self.check_demo(self.roots)
+            self.check_roots(self.roots, self.threshold)
             for identity in self.roots:
                 self.add(identity, 0)
-        elif action in {"identity.rotated", *COUNTED, *MANAGED}:
-            change = self.count if action in COUNTED else self.manage if action in MANAGED else self.rotate
-            change(body, payload, self.key(body["key"], index))
+        elif action in CHANGES:
+            getattr(self, CHANGES[action])(body, payload, self.key(body["key"], index))
 
     def manage(self, body, payload, actor):  # what roots and release managers do to identities and entries
         action, index, who = body["action"], body["index"], payload.get("identity")
-        lawful = actor in self.roots or (actor["kind"] == "person" and "release-manager" in actor["roles"])
-        need(lawful, "%s may not do %s", actor["id"], action)
+        need(actor in self.roots or "release-manager" in actor["roles"], "%s may not do %s", actor["id"], action)
         need(actor["id"] != who, "%s cannot revoke or reinstate themselves", who)
         if action == "identity.enrolled":
             self.add(who, index + 1)
@@ -1037,17 +962,17 @@ class People:
     def valid_roots(self):  # the roots whose key counts now
         return [item for item in self.roots if self.by_key[item["signing_key"]["key_id"]][2] is None]
 
-    def check_demo(self, roots):  # a demonstration has roots with demo keys, and another log has none
+    def check_roots(self, roots, threshold):  # enough can agree; those of a demonstration have demo keys, and no others have
+        need(1 <= threshold <= len({root["id"] for root in roots}) == len(roots), "a threshold of roots that cannot be met")
         need(all(one.get("demo", False) == self.demo for one in roots), "mixes demo and real identities")
 
     def change_roots(self, body, payload):  # other roots or log key, agreed by enough of the old and the new roots
         new, threshold, index, log_key = payload["roots"], payload["threshold"], body["index"], payload.get("log_key")
-        need(1 <= threshold <= len({root["id"] for root in new}) == len(new), "a threshold that cannot be met")
+        self.check_roots(new, threshold)
         old = {"roots": self.roots, "threshold": self.threshold}
         change = {"replaces": digest_of(old), "roots": digest_of({"roots": new, "threshold": threshold})}
         change.update({"log_key": log_key} if log_key else {})
         subject = {"name": "roots.json", "digest": digest_of(change)}
-        self.check_demo(new)
         for group, least in ((self.valid_roots(), self.threshold), (new, threshold)):
             known = People()
             known.by_key = {item["signing_key"]["key_id"]: (item, 0, None) for item in group}
@@ -1073,7 +998,6 @@ def check_possession(body, who, old, new):  # the holder of a new key signed wit
 def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in-toto Statement, manifestation
     need(len(fit(envelope, "envelope", "an envelope")["signatures"]) == 1, "an envelope without exactly one signature")
     kind, payload, seal = envelope["payloadType"], unbase64(envelope["payload"]), envelope["signatures"][0]
-    need(kind == "application/vnd.in-toto+json", "an envelope of another type")
     identity = people.key(seal["keyid"], index)
     who = identity["id"]
     encoded = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode("ascii"), len(payload), payload)
@@ -1081,8 +1005,7 @@ def open_envelope(envelope, people, index):  # what a person signed: DSSE v1, in
     statement = fit(parse(payload, "the statement of " + who), "statement", "the statement of " + who)
     said = statement["predicate"]
     subjects = [{"name": item["name"], "digest": "sha256:" + item["digest"]["sha256"]} for item in statement["subject"]]
-    stated = [statement["_type"], statement["predicateType"], subjects]
-    need(stated == [STATEMENT, APPROVAL, said["subjects"]], "a statement that contradicts itself")
+    need(subjects == said["subjects"], "a statement that contradicts itself")
     same = (said["signer"], said["printed_name"], said["demo"]) == (who, identity["name"], identity.get("demo", False))
     need(same, "an approval in the name of %s was signed with the key of %s", said["signer"], who)
     need(identity["kind"] == "person" and said["role"] in identity["roles"], who + " does not hold the role")
@@ -1117,7 +1040,7 @@ device | service | - | serving.anchored: origin note proof*=text; serving.enroll
 device | developer release-manager | criteria registration references | criteria.register: criteria*=criterion plan?~=one-unit
 device | developer | seal registration references | data.seal: files approvers*=slug root?~=digest terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates+ baseline_dice look?
-    criteria?*=outcome-of classes?+=figures
+    criteria?*=outcome-of classes?+!=figures
 device | release-manager | promotion | model.promote: model stage=stage reason
 device | release-manager | registration references | policy.register: policy=registered
 device | release-manager | build | release.build: version tag_manifest gates files
@@ -1136,20 +1059,33 @@ any | person service | - | identity.rotated: identity=identity possession=text; 
 any | root release-manager | enrolment | identity.enrolled: identity=identity actions?~ checked?~=checked
 any | root | - | log.created: device log_key=log-key roots*=identity threshold=1 serves?~=short
     rules?~=adopted checked?~+=checked
-any | root release-manager | restored | log.restored: size=1 root=text abandoned*=text reason=short
+any | root release-manager | restored | log.restored: size=1 root=text abandoned*!=paragraph reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes*=envelope
 serving | service | - | inference: * decision foreground_fraction?~ conformal?
     classes?*=class-share; inference.refusals: * since=time until=time counts
 """
-USUAL = """int=cases missing findings openings across within groups files size train calibration test folds
-    near_duplicates rules not_copies same notes warnings blocking changed members steps opset passed failed skipped
-    gates; 0=run entry noticed unnoticed; 1=attempts attempt look items number; number=temperature target_recall
-    threshold final_loss foreground_fraction max_abs_difference tolerance baseline_dice; digest=tree tag_manifest
-    digest model; slug=dataset architecture version request name identity site service device; bool=conformal; short=remote
-    rule verdict reason decision subject clause accept_identifiers identifiers attempted origin; dvc=dvc folders; object=counts;
-    interval=aggregates; text=note"""
-USUAL = [kind.split("=") for kind in USUAL.replace("\n    ", " ").split("; ")]
-USUAL = {name: kind for kind, names in USUAL for name in names.split()}
+USUAL = {
+    "int": (
+        "cases missing findings openings across within groups files size train calibration test folds "
+        "near_duplicates rules not_copies same notes warnings blocking changed members steps opset passed "
+        "failed skipped gates"
+    ),
+    "0": "run entry noticed unnoticed",
+    "1": "attempts attempt look items number",
+    "number": (
+        "temperature target_recall threshold final_loss foreground_fraction max_abs_difference tolerance "
+        "baseline_dice"
+    ),
+    "digest": "tree tag_manifest digest model",
+    "slug": "dataset architecture version request name identity site service device",
+    "bool": "conformal",
+    "short": "remote rule verdict reason decision subject clause accept_identifiers identifiers attempted origin",
+    "dvc": "dvc folders",
+    "object": "counts",
+    "interval": "aggregates",
+    "text": "note",
+}
+USUAL = {name: kind for kind, names in USUAL.items() for name in names.split()}
 """The type of a field of a payload, where its row does not name one."""
 FIELDS, TABLES = {}, {2: {"format": "minivess-actions/1", "number": 2, "actions": {}}}
 for row in ACTIONS.replace("\n    ", " ").strip().split("\n"):
@@ -1158,8 +1094,7 @@ for row in ACTIONS.replace("\n    ", " ").strip().split("\n"):
         FIELDS[action] = fields
         FORMS.update(read_forms(action + ": " + re.sub(r"^\* ", "", fields), USUAL))
         if allowed != "none":
-            rule = {"by": allowed.split(), "checks": [] if checked == "-" else checked.split(), "log": where}
-            TABLES[2]["actions"][action] = rule
+            TABLES[2]["actions"][action] = {"by": allowed.split(), "checks": checked.strip("-").split(), "log": where}
 TABLE_1 = "sha256:8031933fd9c02258dc583bf53647cb24f054987c2349385c8ff4cbfd88482072"
 """The digest of actions-1.json, which says what 0.1.0 did."""
 MAKING = {"training", "ensemble", "calibration", "model.export"}
@@ -1183,27 +1118,33 @@ ROLES = {
 }
 """What a release can rest on: the action of the entry in each role."""
 
-# By what others name a completed entry of an action. The first one of a name counts.
 NAMED = {
-    "criteria.register": {
-        "criteria": lambda said: digest_of(said["criteria"]),
-        "plan": lambda said: digest_of(said["plan"]) if said.get("plan") else None,
-    },
-    "policy.register": {"policy": lambda said: digest_of(said["policy"])},
-    "test-set.request": {"request": lambda said: said["request"]["id"]},
-    "test-set.approve": {
-        "grant": lambda said: said["grant"]["request"],
-        "look": lambda said: said["grant"]["request"] if said["grant"].get("mode") else None,
-    },
-    "test-set.open": {"look": lambda said: said["request"]},
-    "evaluation": {"result": lambda said: said["request"]},
+    "criteria.register": {"criteria": "criteria", "plan": "plan"},
+    "policy.register": {"policy": "policy"},
+    "data.seal": {"root": "root"},
+    "test-set.request": {"request": "request id"},
+    "test-set.approve": {"grant": "grant request", "look": "grant request mode"},
+    "test-set.open": {"look": "request"},
+    "evaluation": {"result": "request"},
 }
+"""By what others name a completed entry of an action: a record by its digest, a text as it is; of a record also a field, which
+counts where the last one is there. The first entry of a name counts."""
+
+def name_of(body, kind):  # by what others name an entry; None: by nothing
+    field, *inner = NAMED[body["action"]][kind].split()
+    held = body["payload"].get(field)
+    if inner:
+        held = held[inner[0]] if held.get(inner[-1]) else None
+    return held if held is None or isinstance(held, str) else digest_of(held)
 
 def adopted_table(adopted):  # the actions of the table that an entry names by number and digest
     table = TABLES.get(adopted["number"])
     need(table, "action table %s is not known to this file", adopted["number"])
     need(digest_of(table) == adopted["digest"], "names an action table by the digest of other rules")
     return table
+
+def completed(bodies, action):  # the completed entries of an action, in order
+    return [body for body in bodies if (body["action"], body["outcome"]) == (action, "completed")]
 
 def chain_of(chain):  # role and reference of every entry that a release names
     pairs = [(role, chain.get(role)) for role in ROLES]
@@ -1233,8 +1174,7 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield from (("tolerance", "at_most", distance), ("unit", "equal", unit), ("scores", "equal", plan.get("scores")))
     yield from (("looks, " + name, "at_most", plan["looks"][name]) for name in ("per_release", "total"))
     yield from (("measures, " + name.replace("hd95_um", "hd95"), "equal", True) for name in plan["measures"])
-    yield from ((name, "equal", [plan[name]]) for name in SAME["plan"])
-    yield from ((name, "equal", [told[name]]) for name in SAME["conventions"])
+    yield from ((name, "equal", [held[name]]) for held, kind in ((plan, "plan"), (told, "conventions")) for name in SAME[kind])
     yield from (("of " + name, "equal", [one]) for name, one in told.get("of_measure", {}).items())
     yield from (("failure_dice", "at_least", told.get("failure_dice")), ("statistics", "equal", [told.get("statistics")]))
     for one in plan["criteria"]:
@@ -1305,6 +1245,9 @@ class Standing:
     def words(self):  # the table in force
         return "action table " + (str(self.table["number"]) if self.table else "1 (the rules of version 0.1.0)")
 
+    def at(self, kind, name, otherwise):  # the index of the first entry of a name, or another one
+        return self.first.get((kind, name), {"index": otherwise})["index"]
+
     def said(self, kind, name):  # what the first entry of a name says: a plan, policy, request or grant; or None
         return self.first[kind, name]["payload"][kind] if (kind, name) in self.first else None
 
@@ -1352,8 +1295,8 @@ class Standing:
 
     def follow(self, body, payload, model):  # take in a completed entry
         action, index = body["action"], body["index"]
-        for kind, name in NAMED.get(action, {}).items():
-            self.first.setdefault((kind, name(payload)), body)
+        for kind in NAMED.get(action, ()):
+            self.first.setdefault((kind, name_of(body, kind)), body)
         if action == "rules.adopted":
             self.table, self.adopted = adopted_table(payload), index + 1
         elif action == "log.restored":
@@ -1409,9 +1352,8 @@ class Standing:
         need(service == actor, "enrols or anchors the log of " + service)
         if enrolled:
             need(origin == "%s/serving/%s" % (body["log"], told["site"]), "enrols a serving log under another name")
-            keys = {known[0]["key_id"] for known in self.serving.values()}
-            need(key["key_id"] not in keys, "enrols a key that another serving log has")
-        known, new, new_root = check_note(told["note"].encode("utf-8"), [log_raw(key)])
+            need(key not in [one[0] for one in self.serving.values()], "enrols a key that another serving log has")
+        known, new, new_root = check_note(told["note"].encode(), [log_raw(key)])
         need(known == origin and new > size, "names a checkpoint of another log, or no more than is known")
         proof = [] if enrolled else [unbase64(item) for item in told["proof"]]
         need(enrolled or continues(size, new, proof, root, new_root), "does not continue the serving log")
@@ -1432,11 +1374,9 @@ class Standing:
         need(fits, "enrols a service without its actions, or a person with some")
 
     def check_restored(self, body, payload, people):  # gives up checkpoints that this log signed
-        need(payload["size"] == body["index"], "the restore follows other entries than those before it")
-        given_up = payload["abandoned"]
-        need(0 < len(given_up) <= 64 and all(len(note) <= 4000 for note in given_up), "a malformed restore")
-        for note in given_up:
-            known = check_note(note.encode("utf-8"), [log_raw(key) for _, key in people.log_keys])[0]
+        need(len(payload["abandoned"]) <= 64, "the restore gives up more than 64 checkpoints")
+        for note in payload["abandoned"]:
+            known = check_note(note.encode(), [log_raw(key) for _, key in people.log_keys])[0]
             need(known == body["log"], "the restore gives up a checkpoint of another log")
 
     def check_makes(self, body, payload, people):
@@ -1449,8 +1389,7 @@ class Standing:
         need(payload.get("root"), "seals something without naming its root")
         for who in payload["approvers"]:
             need(who != body["actor"], who + " seals the test set and would hold its key")
-            held = people.person(who, body["index"])
-            need({"independent-reviewer", "custodian"} & set(held["roles"]), who + " is neither reviewer nor custodian")
+            need(KEEPERS & {*people.person(who, body["index"])["roles"]}, who + " is neither reviewer nor custodian")
 
     def check_registration(self, body, payload, people):  # what was fixed before a look remains
         if body["action"] == "data.seal":
@@ -1518,6 +1457,10 @@ class Standing:
         need(request["model"] in self.exported, "no completed model.export made the model of this request")
         need(not self.sealed or request["data"] in self.sealed, "no data.seal made the test data of this request")
 
+    def look_number(self, name):  # of a look, among those at its test data
+        looks = [self.said("request", one)["data"] for one in self.looks[: self.looks.index(name) + 1]]
+        return looks.count(looks[-1])
+
     def look_left(self, request, looks):  # the plan of a request allows one more look at the test set than these
         allowed, same = self.said("plan", request["plan"])["looks"], [self.said("request", name) for name in looks]
         same = [one["release"] for one in same if one["data"] == request["data"]]
@@ -1537,11 +1480,9 @@ class Standing:
         self.look_left(request, self.looks)
         said = open_envelope(grant["envelope"], people, index)
         need(said["signer"] == who, who + " did not sign this approval")
-        opens = (said["policy"], said["meaning"]) == ("test-set-opening", "approval")
-        opens = opens and said["role"] in {"independent-reviewer", "custodian"}
+        opens = (said["policy"], said["meaning"]) == ("test-set-opening", "approval") and said["role"] in KEEPERS
         need(opens, "was signed in a role or under a policy that opens nothing")
-        subject = {"name": "test-set/" + request["id"], "digest": digest_of(request)}
-        need(said["subjects"] == [subject], "signed something else than the request")
+        need(said["subjects"] == [{"name": "test-set/" + request["id"], "digest": digest_of(request)}], "signed something else")
         need(people.demo or not said["demo"], who + " signed with demo keys")
         form = (grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None)
         need(form in {("released", True, False), ("custodian", True, True)}, "a grant that does not say who gets the key")
@@ -1549,9 +1490,8 @@ class Standing:
         self.refuse_maker(who, [request["model"], request["calibration"]], people)
 
     def refuse_maker(self, reviewer, digests, people):  # who made or requested a model (None: any) does not review it
-        found, waiting, seen = set(), list(digests or []), set()
-        if digests is None:
-            found = {actor for actor, _ in self.steps.values()}.union(*self.asked.values())
+        found = {actor for actor, _ in self.steps.values()}.union(*self.asked.values()) if digests is None else set()
+        waiting, seen = list(digests or []), set()
         while waiting:
             digest = waiting.pop()
             for index in self.made.get(digest, ()) if digest not in seen else ():
@@ -1569,17 +1509,14 @@ class Standing:
         entitled = request["requester"] if grant["mode"] == "released" else grant["approver"]
         need(entitled == body["actor"], "evaluates what was granted to " + entitled)
         need(body["context"]["model"] == request["model"], "evaluates another model than was approved")
-        looks = self.looks[: self.looks.index(request["id"]) + 1]
-        number = [self.said("request", name)["data"] for name in looks].count(request["data"])
-        need(payload.get("classes", 1), "has figures of classes, and there is none")
+        number = self.look_number(request["id"])
         made = [made for one in (payload, *payload.get("classes", {}).values()) for made in one["aggregates"].values()]
         need({one.get("level", 0.95) for one in made} <= {self.level_of(request["data"], number)}, "has limits of another level")
         need(payload.get("look", 1) == number, "states another look number than its own")
 
     def check_promotion(self, body, payload, people):  # an exported model; into production one that was evaluated
         need(payload["model"] in self.exported, "promotes a model that no completed model.export made")
-        fits = payload["stage"] != "production" or payload["model"] in self.evaluated
-        need(fits, "puts a model into production that was not evaluated")
+        need(payload["stage"] != "production" or payload["model"] in self.evaluated, "puts into production what nobody evaluated")
 
     def check_build(self, body, payload, people):  # a release is built as it was prepared last
         need(self.prepared, "builds a release that no release.prepare prepared")
@@ -1661,9 +1598,8 @@ def check_contract(export, model, files):  # the record of an exported model agr
     for graph in graphs:
         told, outputs = ["minivess-preprocessing/1", graph["preprocessing"]], [one["name"] for one in graph["outputs"]]
         text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        need(graph["preprocessing_digest"] == sha256(text.encode("utf-8")), "the digest of a preprocessing is another one")
-        fits = outputs[0] == "logits" and len(outputs) == len(set(outputs))
-        need(fits, "an output is there twice, or the first is not logits")
+        need(graph["preprocessing_digest"] == sha256(text.encode()), "the digest of a preprocessing is another one")
+        need(outputs[0] == "logits" and len(outputs) == len(set(outputs)), "an output is there twice, or the first is not logits")
         need(("quantised" in graph) == (model["backend"] == "onnxruntime int8"), "graphs of 8 bits do not fit the backend")
     rows = [row for graph in graphs for row in (graph, graph.get("quantised")) if row]
     held = {"data/models/" + row["file"]: row["digest"] for row in rows}
@@ -1685,10 +1621,7 @@ def file_of(role, items, body):  # the file of a role among items; of a model it
     return model if model and model == named(items, "models/export.json") else named(items, SUBJECT[role])
 
 def about(role, body):  # what an entry in a role is about
-    name, payload = SUBJECT[role], body["payload"]
-    if "/" in name:
-        return file_of(role, body["outputs"], body)
-    return payload.get("root") if role == "seal" else NAMED[body["action"]][name](payload)
+    return file_of(role, body["outputs"], body) if "/" in SUBJECT[role] else name_of(body, SUBJECT[role])
 
 def measure(name, counts, voxels=0):  # the value of a measure in one case, of so many voxels; None: undefined
     _, above, below, empty = FORMULAS[name]
@@ -1707,41 +1640,96 @@ def measure(name, counts, voxels=0):  # the value of a measure in one case, of s
 def value_of(name, case):  # the same from all counts of a case
     return measure(name, case["counts"][FORMULAS[name][0]], sum(row[0] for row in case["bins"]))
 
-def check_case(case):  # the counts of one case do not contradict one another
+def added(bins):  # voxels, probability and positives of all bins
+    return [sum(column) for column in zip(*bins)]  # noqa: B905  each has three
+
+def part_of(some, bins):  # whether voxels are some of others, and their positives too
+    return all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(some, bins))  # noqa: B905  both have as many
+
+def loss(name, likely):  # what is summed over voxels, from the probability of what the reference says of one
+    return (1 - likely) * (1 - likely) if name == "brier" else -math.log(max(likely, 1e-6))
+
+def sum_of_loss(name, bins, best):  # if each voxel had the best (1) or the worst (0) probability of its bin
+    rows = [(row, loss(name, (at + best) / 100), loss(name, 1 - (at + 1 - best) / 100)) for at, row in enumerate(bins)]
+    return 10**6 * math.fsum(row[2] * here + (row[0] - row[2]) * other for row, here, other in rows)
+
+def check_scores(held):  # probabilities are inside their bins, and sums of losses can come from them
+    bins, slack = held["bins"], 1 + sum(row[0] for row in held["bins"])
+    off = [abs(2 * row[1] - 10**4 * (2 * at + 1) * row[0]) > (10**4 + 2) * row[0] for at, row in enumerate(bins)]
+    need(len(bins) == 100 and not any(off) and all(row[2] <= row[0] for row in bins), "no 100 bins, or one that is wrong")
+    for name in LOSSES:
+        least, most = sum_of_loss(name, bins, 1) - slack, sum_of_loss(name, bins, 0) + slack
+        need(least <= held[name] <= most, "a sum that cannot come from its bins")
+
+def check_scored(case):  # scores and shape of a case fit its bins
+    fits = ("scores" in case) == ("border_scores" in case) and ("shape" in case) == ("spacing" in case)
+    need(fits, "scores without those of the border, or a shape without spacing")
+    pairs = (("scores", "bins"), ("border_scores", "border_bins"))
+    for held, bins in [(case[name], case[other]) for name, other in pairs if name in case]:
+        check_scores(held)
+        fine, coarse = added(held["bins"]), added(bins)
+        need(fine[::2] == coarse[::2] and 2 * abs(fine[1] - coarse[1]) <= 115, "scores of other voxels than those of its bins")
+    whole, border = case.get("scores"), case.get("border_scores")
+    fits = not whole or part_of(border["bins"], whole["bins"]) and all(border[one] <= whole[one] + 1 for one in LOSSES)
+    need(fits, "larger scores along the border than in the volume")
+    shape, spacing, voxels = case.get("shape"), case.get("spacing"), added(case["bins"])[0]
+    fits = shape is None or (2 <= len(shape) == len(spacing) <= 3 and math.prod(shape) == voxels)
+    need(fits, "a shape that fits neither its spacing nor its bins")
+
+def calibration_gaps(bins, voxels):  # of probability and positives in 15 ranges, of as many voxels as whole bins allow
+    found, left, some, gap = [], 15, 0, 0
+    for row in bins:
+        some, gap = some + row[0], gap + row[1] - 10**6 * row[2]
+        if some and some * left >= voxels:
+            found.append(abs(gap) / 10**6)
+            voxels, left, some, gap = voxels - some, left - 1, 0, 0
+    return found
+
+def score(name, case):  # a score of the probabilities of a case; None: undefined
+    kind = name.removeprefix("border_")
+    held = case["scores" if kind == name else "border_scores"]
+    voxels, _, positives = added(held["bins"])
+    if not (positives if kind == "average_precision" else voxels):
+        return None
+    if kind in LOSSES:
+        return held[kind] / (10**6 * voxels)
+    if kind == "ace":
+        return math.fsum(calibration_gaps(held["bins"], voxels)) / voxels
+    rows = [(row[2], added(held["bins"][at:])) for at, row in enumerate(held["bins"]) if row[2]]
+    return math.fsum(hits * (above[2] / above[0]) for hits, above in rows) / positives
+
+def check_case(case):  # the counts and scores of one case do not contradict one another
     dice, base, bins, border = case["counts"]["dice"], case["baseline"], case["bins"], case["border_bins"]
-    conformal, name = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["case"]
+    conformal, counts = case["conformal"] or {"tp": dice["tp"], "fn": dice["fn"]}, case["counts"]
     fits = len(bins) == len(border) == 15 and all(row[2] <= row[0] and row[1] <= row[0] * 10**6 for row in bins + border)
-    need(fits, "case %s does not have 15 bins, or one with more positives or probability than voxels", name)
-    sizes = {counts["tp"] + counts["fn"] for counts in (dice, base, conformal)} | {sum(row[2] for row in bins)}
-    need(len(sizes) == 1, "case %s: the reference has %s voxels in dice, baseline, conformal and bins", name, sizes)
-    voxels = sum(row[0] for row in bins)
-    need(voxels, "case %s has no voxels", name)
-    need(sum(dice.values()) <= voxels >= sum(base.values()), "case %s: its masks are larger than its bins", name)
-    masks, counts = (dice["tp"] + dice["fp"], dice["tp"] + dice["fn"]), case["counts"]
+    need(fits, "it does not have 15 bins, or one with more positives or probability than voxels")
+    masks, (voxels, _, positives) = (dice["tp"] + dice["fp"], dice["tp"] + dice["fn"]), added(bins)
+    sizes = {held["tp"] + held["fn"] for held in (dice, base, conformal)} | {positives}
+    need(len(sizes) == 1, "the reference has %s voxels in dice, baseline, conformal and bins", sizes)
+    need(voxels, "it has no voxels")
+    need(sum(dice.values()) <= voxels >= sum(base.values()), "its masks are larger than its bins")
     for kind, held, (parts, *sides) in [(kind, counts[kind], HELD[kind]) for kind in HELD if kind in counts]:
         pairs = [held[one] for one in parts.split()]
-        need(all(map(operator.le, pairs[::2], pairs[1::2])), "case %s: a part of %s is more than the whole", name, kind)
+        need(all(map(operator.le, pairs[::2], pairs[1::2])), "a part of %s is more than the whole", kind)
         for side, size in zip(sides, masks):  # noqa: B905  both are two
             whole, inner, other = [[held[one] for one in text.split()] for text in (side + "||").split("|")[:3]]
-            fits = sum(whole) <= size and (sum(whole) == 0) == (size == 0) and (size > 0 or not any(inner))
-            fits = fits and all((one is None) == (size == 0) for one in other)
-            need(fits, "case %s: %s: the skeleton or border of a mask, or what follows from it, does not fit", name, kind)
+            fits = {sum(whole) == 0, *(one is None for one in other)} == {size == 0} and (size > 0 or not any(inner))
+            need(fits and sum(whole) <= size, "%s: the skeleton or border of a mask, or what follows from it, does not fit", kind)
     alone, given = masks.count(0) == 1, [one["value"] for one in counts.values() if "value" in one]
-    fits = set(given) <= {None} or not alone
-    fits = fits and all((one is None) == alone for one in counts.get("distances", {}).values())
-    need(fits, "case %s: a distance has a value, and one of the masks is empty, or the other way round", name)
-    near = all(one[0] <= row[0] and one[2] <= row[2] for one, row in zip(border, bins))  # noqa: B905  both have 15
-    need(near, "case %s has more voxels along the border than in the volume", name)
+    fits = (not alone or set(given) <= {None}) and all((one is None) == alone for one in counts.get("distances", {}).values())
+    need(fits, "a distance has a value, and one of the masks is empty, or the other way round")
+    need(part_of(border, bins), "it has more voxels along the border than in the volume")
     read, lines = case.get("readers", {"dice": dice}), case.get("readers", {}).get("cldice", {})
     fits = read["dice"]["tp"] + read["dice"]["fn"] == masks[1] and sum(read["dice"].values()) <= voxels
     fits = fits and all(lines[one + "_inside"] <= lines[one] for one in ("predicted", "reference") if lines)
-    need(fits, "case %s: the first reader's mask is not the reference, or a part of a skeleton is more than the whole", name)
+    need(fits, "the first reader's mask is not the reference, or a part of a skeleton is more than the whole")
     wholes, errors = {"missed": (masks[1], dice["fn"]), "false": (masks[0], dice["fp"])}, case.get("errors", {})
     for kind, table, rows in [(one, *pair) for one in errors for pair in errors[one].items()]:
-        bins, found = [row[0] for row in rows], tuple(sum(row[place] for row in rows) for place in (1, 2))
-        fits = bins == sorted(set(bins)) and all(row[2] <= row[1] > 0 for row in rows)
-        fits = fits and (table == "components" or found == wholes[kind] or (table, rows) == ("depth", []))
-        need(fits, "case %s: voxels %s by %s are not those of dice", name, kind, table)
+        sizes, (_, *found) = [row[0] for row in rows], added([(0, 0, 0), *rows])
+        fits = sizes == sorted(set(sizes)) and all(row[2] <= row[1] > 0 for row in rows)
+        fits = fits and (table == "components" or (*found,) == wholes[kind] or (table, rows) == ("depth", []))
+        need(fits, "voxels %s by %s are not those of dice", kind, table)
+    check_scored(case)
 
 def classes_of(task):  # value and name of each of several classes, of a task or a case; of one class: none
     found = sorted((one["value"], one["name"]) for one in task.get("classes", []))
@@ -1756,10 +1744,10 @@ def check_rows(cases):  # each case has one row of each class; its rows are of t
     need(len(pairs) == len(held) * len(classes) and classes in ({None}, classes - {None}), "a case has no row of a class")
     for name, rows in held.items():
         for case in rows:
-            check_case(case)
-        sizes = {(sum(row[0] for row in one["bins"]), str(one.get("shape")), str(one.get("spacing"))) for one in rows}
-        alike = all(one.get("attributes") == rows[0].get("attributes") for one in rows)
-        need(len(sizes) == 1 and alike, "case %s has rows of different shapes, numbers of voxels or attributes", name)
+            with naming("case " + name):
+                check_case(case)
+        sizes = {(added(one["bins"])[0], canonical_text([*map(one.get, ("shape", "spacing", "attributes"))])) for one in rows}
+        need(len(sizes) == 1, "case %s has rows of different shapes, numbers of voxels or attributes", name)
         most = max(sum(one["counts"]["dice"]["tp"] + one["counts"]["dice"][part] for one in rows) for part in ("fp", "fn"))
         need(most <= min(sizes)[0], "case %s has classes that overlap", name)
 
@@ -1797,7 +1785,6 @@ def student(level, freedom):  # the t with P(|T| <= t) = level
             high *= 2
         return crossing(lambda t: within(t, freedom) < decimal.Decimal(level), high)
 
-@functools.lru_cache(None)
 def largest_share(failed, number, level):  # the exact upper bound of a share (Clopper and Pearson 1934), one-sided
     def likely(share):
         term = total = (1 - share) ** number
@@ -1848,8 +1835,7 @@ def over_groups(found, means, resamples, draw, name):
     times, (low, high), hits = student(level, count - 1), ranks(inner, level), dict.fromkeys(names, 0)
     half, (least, most) = times * error_of_mean(means, mean), RANGES.get(name, (0.0, 1.0))
     samples = max(1, min(400, resamples // 5, 40_000 // count)) if count > 3 else 0
-    limits = {"student-t": (max(least, mean - half), min(most, mean + half))}
-    limits["percentile"] = (found["lower"], found["upper"])
+    limits = {"student-t": (max(least, mean - half), min(most, mean + half)), "percentile": (found["lower"], found["upper"])}
     for _ in range(samples):
         sample = [means[int(draw() * count)] for _ in means]
         middle = math.fsum(sample) / count
@@ -1868,7 +1854,7 @@ def over_groups(found, means, resamples, draw, name):
 
 def interval(pairs, plan, level, name="dice"):  # the mean of values with its interval; pairs of unit and value, or None
     told, by_group = plan["conventions"], plan["conventions"].get("statistics") == "mean of groups"
-    resamples, held, means = told["bootstrap"], grouped(pairs), []
+    resamples, held = told["bootstrap"], grouped(pairs)
     if not held:
         return None
     found = {"mean": math.fsum(value for _, value in pairs) / len(pairs), "n": len(pairs), "level": level}
@@ -1877,10 +1863,8 @@ def interval(pairs, plan, level, name="dice"):  # the mean of values with its in
         sums, sizes = [total / size for total, size in zip(sums, sizes)], [1] * len(held)  # noqa: B905
         found["mean"] = math.fsum(sums) / len(held)
     draw, count = random.Random(plan["seed"]).random, len(held)  # noqa: S311  repeatable, nothing is secret
-    for _ in range(resamples if count > 1 else 0):
-        picks = [int(draw() * count) for _ in range(count)]
-        means.append(math.fsum(sums[k] for k in picks) / sum(sizes[k] for k in picks))
-    means.sort()
+    samples = ([int(draw() * count) for _ in range(count)] for _ in range(resamples if count > 1 else 0))
+    means = sorted(math.fsum(sums[k] for k in picks) / sum(sizes[k] for k in picks) for picks in samples)
     found["lower"], found["upper"] = [means[rank] if means else None for rank in ranks(resamples, level)]
     return over_groups(found, sums, resamples, draw, name) if by_group else found
 
@@ -1893,8 +1877,8 @@ def share_of_failures(cases, limit, level):  # the share of groups with a case w
 def calibration_error(cases, field, by_group):  # over the voxels of all cases, or so that each group weighs the same
     rows = []
     for _, bins in sorted(grouped((one["group"] if by_group else "", one[field]) for one in cases).items()):
-        added = [[sum(column) for column in zip(*row)] for row in zip(*bins)]  # noqa: B905  each case has 15 of 3
-        gaps, voxels = [row[1] / 10**6 - row[2] for row in added], sum(row[0] for row in added)
+        sums = [added(row) for row in zip(*bins)]  # noqa: B905  each case has 15
+        gaps, voxels = [row[1] / 10**6 - row[2] for row in sums], sum(row[0] for row in sums)
         rows += [([gap / voxels for gap in gaps] if by_group else gaps, voxels)] if voxels else []
     total = math.fsum(abs(math.fsum(column)) for column in zip(*(gaps for gaps, _ in rows)))  # noqa: B905  as above
     return total / (len(rows) if by_group else rows[0][1]) if rows else 0.0
@@ -1913,11 +1897,11 @@ def figures_over(cases, plan, level):  # what follows from the counts of rows, o
     columns = {name: [(one[unit], value_of(name, one)) for one in cases] for name in {"dice", *plan["measures"]}}
     base = [(one[unit], measure("dice", one["baseline"])) for one in cases]
     columns["dice_over_baseline"] = [(one[0], one[1] - other[1]) for one, other in zip(columns["dice"], base)]  # noqa: B905
-    columns.update((name, [(one[unit], SCORES[name](one)) for one in cases]) for name in SCORES if "scores" in cases[0])
+    columns.update((name, [(one[unit], score(name, one)) for one in cases]) for name in SCORES if "scores" in cases[0])
     recalls = [(one[unit], measure("sensitivity", one["conformal"])) for one in cases if one["conformal"]]
-    apart, held = {"baseline": base, "conformal_recall": recalls}, {}
-    for name, pairs in {**columns, **apart}.items():
-        held[name] = interval([one for one in pairs if one[1] is not None], plan, level, name)
+    apart = {"baseline": base, "conformal_recall": recalls}
+    known = [(name, [one for one in pairs if one[1] is not None]) for name, pairs in [*columns.items(), *apart.items()]]
+    held = {name: interval(pairs, plan, level, name) for name, pairs in known}
     figures = {"aggregates": {name: held[name] for name in columns if held[name]}, **{name: held[name] for name in apart}}
     if told.get("failure_dice") is not None:
         figures["aggregates"]["failures"] = share_of_failures(cases, told["failure_dice"], level)
@@ -2005,8 +1989,8 @@ source %(git_tree)s""".split("\n")  # noqa: SIM905  a text is easier to compare
 """The lines of the signing text: each is there once, or, after a word and `*`, for each of what the word names."""
 
 def criterion_text(one):  # a criterion in the signing text
-    sides = (("at least", one["at_least"]), ("at most", one["at_most"]))
-    limits = ["%s %s" % (side, figure_text(limit)) for side, limit in sides if limit is not None]
+    sides = ("at_least", "at_most")
+    limits = ["%s %s" % (side.replace("_", " "), figure_text(one[side])) for side in sides if one[side] is not None]
     named = " of " + one["of_class"] if "of_class" in one else ""
     return "%s%s, %s: %s" % (one["measure"], named, one["statistic"], " ".join(limits))
 
@@ -2039,15 +2023,14 @@ def limits_of(plan):  # the upper limits of the steps of a risk plan, as exact d
 
 def level_of(plan, uppers, estimate):  # the level that the matrix of a risk plan gives
     severity, p1, p2 = estimate["severity"], estimate["p1"], estimate["p2"]
-    on = severity <= len(plan["severity"]) and max(p1, p2) <= len(uppers)
-    need(on, RISKS + ": an estimate is not on the scales of the plan")
+    need(severity <= len(plan["severity"]) and max(p1, p2) <= len(uppers), RISKS + ": an estimate is not on the plan's scales")
     below = operator.lt if plan["probability"]["inclusive"] == "upper" else operator.le
     step = sum(below(upper, EXACT.multiply(uppers[p1 - 1], uppers[p2 - 1])) for upper in uppers) + 1
     return plan["matrix"][severity - 1][min(step, p1, p2) - 1]  # a product is at most as probable as its factors
 
 def soup_rows(data):  # name, version and package URL of each row of a SOUP list
-    with saying(SOUP + " is not CSV in UTF-8", csv.Error, ValueError):
-        table = list(csv.reader(io.StringIO(data.decode("utf-8"), newline=""), strict=True))
+    with naming(SOUP, " is not CSV in UTF-8", csv.Error, ValueError):
+        table = list(csv.reader(io.StringIO(data.decode(), newline=""), strict=True))
     head = table[0] if table else []
     wanted, even = ("name", "version", "purl"), all(len(row) == len(head) for row in table)
     need(even and all(head.count(name) == 1 for name in wanted), SOUP + " is no SOUP list")
@@ -2070,9 +2053,6 @@ class Release:
     def json(self, name, form="object"):  # a file of JSON
         self.pack.reading = "data/" + name + ": "
         return fit(read_json(self.files["data/" + name], "data/" + name), form, "data/" + name)
-
-    def reasons(self):  # why nothing may be released from the source tree
-        return self.prepared["source"]["not_releasable"]
 
     def check_source(self):  # the state of the source tree agrees with the results and with the diff
         state, results = self.prepared["source"], self.json("verification/results.json")
@@ -2105,14 +2085,11 @@ class Release:
             title = "%(name)s (%(part_of)s)" % part if part.get("part_of") else part["name"]
             there = (title, part["version"]) in {row[:2] for row in rows}
             need(there, "%s does not name %s %s, on which the scenarios ran", SOUP, title, part["version"])
-        words = "%d SOUP items, the same in the list and in the bill of materials; %d parts of the platform"
-        return words % (len(listed), len(parts))
+        words = (len(listed), len(parts))
+        return "%d SOUP items, the same in the list and in the bill of materials; %d parts of the platform" % words
 
     def done(self, action, before=None):  # the completed entries of an action, in order
-        return [b for b in self.earlier[:before] if (b["action"], b["outcome"]) == (action, "completed")]
-
-    def subject(self, role):  # what the entry in a role is about
-        return about(role, self.by[role])
+        return completed(self.earlier[:before], action)
 
     def entry(self, role):  # a role and its entry in words
         return "the %s of entry %d" % (role, self.by[role]["index"])
@@ -2138,19 +2115,20 @@ class Release:
         for reader, maker in READS:
             read, where = file_of(maker, by[reader]["inputs"], by[reader]), by[reader]["index"]
             by.setdefault(maker, self.newest(maker, read, where))
-            told = "%s read %s %s, %s made %s"
-            made = self.subject(maker)
-            need(read == made, told, self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
-        check_same(asked["calibration"], self.subject("calibration"), self.entry("request") + ".calibration", "in the log")
+            made = about(maker, by[maker])
+            need(read == made, "%s read %s %s, %s made %s", self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
+        made = about("calibration", by["calibration"])
+        check_same(asked["calibration"], made, self.entry("request") + ".calibration", "in the log")
         for role in [one for one in ("validation", "scenarios", "drill") if self.done(ROLES[one])]:
             by[role] = self.done(ROLES[role])[-1]
         read = named(by["validation"]["inputs"], SUBJECT["ingest"])
-        check_same(read, self.subject("ingest"), self.entry("validation"), "by " + self.entry("ingest"))
+        check_same(read, about("ingest", by["ingest"]), self.entry("validation"), "by " + self.entry("ingest"))
         for role in set(ROLES) - {"run", "disposition"}:
             stated, found = [one and "entry %(index)d" % one for one in (chain.get(role), by.get(role))]
             check_same(stated, found, "the %s that the release names" % role, "by the log")
         for role in ("export", "calibration", "ensemble", "split", "ingest", "seal"):
-            for body in [one for one in self.done(ROLES[role]) if about(role, one) not in {None, self.subject(role)}]:
+            known = {None, about(role, by[role])}
+            for body in [one for one in self.done(ROLES[role]) if about(role, one) not in known]:
                 told = "%s is superseded: the %s of entry %d is of other contents"
                 need(body["index"] < by[role]["index"], told, self.entry(role), role, body["index"])
         for reader, maker in [*READS, *RESTS]:
@@ -2159,14 +2137,11 @@ class Release:
             need(fits, "%s names %s, and not %s", self.entry(reader), ", ".join(names), self.entry(maker))
         self.follow_runs(run_records(by["ensemble"]["inputs"]))
         self.follow_looks(asked)
-        runs = [(run["body"], None if run["member"] else run["disposition"]) for run in self.ended]
-        looks = [(approval, result) for _, approval, result in self.looks]
-        for name, pairs in (("runs", runs), ("looks", looks)):
-            roles = ("run", "disposition") if name == "runs" else ("approval", "evaluation")
-            listed = [[item.get(role) for role in roles] for item in chain[name]]
-            texts = [[["entry %(index)d" % one for one in pair if one] for pair in rows] for rows in (listed, pairs)]
-            stated, found = ("; ".join(" and ".join(pair) for pair in rows) for rows in texts)
-            check_same(stated, found, "chain." + name, "in the log")
+        runs = [{"run": run["body"], "disposition": None if run["member"] else run["disposition"]} for run in self.ended]
+        looks = [{"approval": approval, "evaluation": result} for _, approval, result in self.looks]
+        for name, found in (("runs", runs), ("looks", looks)):
+            pair = [[[one["index"] for _, one in sorted(item.items()) if one] for item in rows] for rows in (chain[name], found)]
+            check_same(*map(str, pair), "chain." + name, "in the log")
         for run in self.ended:
             told = "the training run of entry %d is neither in the ensemble nor has a disposition"
             need(run["disposition"] or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])
@@ -2220,7 +2195,7 @@ class Release:
             need(not name.endswith("/run.json"), "the run of entry %d is a member, and its file %s is missing", index, name)
         for item in [one for one in self.by["evaluation"]["outputs"] if one["name"].startswith("evaluation/figures/")]:
             need("data/" + item["name"] in self.files, "data/%s is missing: %s made it", item["name"], self.entry("evaluation"))
-        found = {"files": len(lines), "manifest": sha256("".join(lines).encode("utf-8"))}
+        found = {"files": len(lines), "manifest": sha256("".join(lines).encode())}
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         check_same(self.prepared["sbom"], sha256(self.files[SBOM]), "the preparation.sbom", "by " + SBOM)
         self.check_model()
@@ -2266,7 +2241,7 @@ class Release:
             check_same({one: told.get(one) for one in known}, known, where + ".attributes", "in the data set")
         self.figures = figures_of(cases, plan, self.standing.level_of(request["data"], record["look"]))
         check_same({"classes": {}, **{key: record[key] for key in self.figures if key in record}}, self.figures, RECORD)
-        self.by_class = self.figures["classes"] or {None: self.figures}
+        self.by_class = dict(sorted(self.figures["classes"].items())) or {None: self.figures}
         self.counts = {"cases": len({case["case"] for case in cases}), "groups": len({case["group"] for case in cases})}
         self.outcomes = [self.judged(one) for one in self.by["criteria"]["payload"]["criteria"]]
         found = {"request": request["id"], "cases": self.counts["cases"], "aggregates": self.figures["aggregates"]}
@@ -2280,14 +2255,14 @@ class Release:
         made, sealed = self.json(name, "object"), {case: groups[case] for case in part}
         check_set(made["cases"], part, "data/%s.cases" % name, "in data/datasets/split.json")
         check_same(made.get("groups"), sealed, "data/%s.groups" % name, "by data/datasets/manifest.json")
-        number, recall, held = len(set(sealed.values())), made["target_recall"], made.get("classes", {})
+        count, recall, held = len(set(sealed.values())), made["target_recall"], made.get("classes", {})
         check_set(held, classes, "data/%s.classes" % name, "in data/models/export.json")
         none = all(one["threshold"] is None for one in (made, *held.values()))
-        enough = none or number > math.floor(1 / (1 - recall) - 1 + 1e-9)
-        need(enough, "data/%s has a conformal threshold for recall %s from %d groups", name, recall, number)
+        told = "data/%s has a conformal threshold for recall %s from %d groups"
+        need(none or count > math.floor(1 / (1 - recall) - 1 + 1e-9), told, name, recall, count)
 
     def statistics(self, asked):  # what a criterion or gate limits, in its class or in each; undefined if it is in one case
-        named = [one for key, one in sorted(self.by_class.items()) if asked.get("of_class") in {None, key}]
+        named = [one for key, one in self.by_class.items() if asked.get("of_class") in {None, key}]
         held = [one["aggregates"].get(asked["measure"]) for one in named]
         return [one[asked["statistic"]] if one and one["n"] == self.counts["cases"] else None for one in held]
 
@@ -2300,9 +2275,7 @@ class Release:
     def gate_values(self):  # the exact figures of each kind of gate, one a class; None: not known
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
-        items, plan = self.json("traceability/data/trace.json").get("items"), risks["plan"]
-        traced = isinstance(items, list) and all(isinstance(one, dict) and isinstance(one.get("kind"), str) for one in items)
-        need(traced, "data/traceability/data/trace.json is not a trace")
+        items, plan = self.json("traceability/data/trace.json", "trace")["items"], risks["plan"]
         levels = {risk["id"]: level_of(plan, limits_of(plan), risk["residual"]) for risk in risks["risks"]}
         told = "data/release/risks.json has a risk or control twice, or a control that it does not list"
         controls = set(risks["controls"])
@@ -2330,10 +2303,9 @@ class Release:
             "lineage": (len(traced), len(self.events(traced)[1])),
         }
         values = {kind: [value if count else None] for kind, (count, value) in judged.items()}
-        held = [one for _, one in sorted(self.by_class.items())]
-        values["baseline"] = [one["aggregates"]["dice"]["mean"] - one["baseline"]["mean"] for one in held]
-        values.update({"calibration": [one["ece"] for one in held], "test-set": [len(self.standing.looks)]})
-        return dict(values, source=[len(self.reasons())], counts=[list(self.counts.values()).count(0)])
+        values["baseline"] = [one["aggregates"]["dice"]["mean"] - one["baseline"]["mean"] for one in self.by_class.values()]
+        values.update({"calibration": [one["ece"] for one in self.by_class.values()], "test-set": [len(self.standing.looks)]})
+        return dict(values, source=[len(self.prepared["source"]["not_releasable"])], counts=[list(self.counts.values()).count(0)])
 
     def check_start(self, start):  # of a member: it names the sets it has seen, and no case that it must not
         sets, split = fit(start, "start", "start")["trained_on"].get("sets", []), self.json("datasets/split.json")
@@ -2354,15 +2326,13 @@ class Release:
         for kind in (*BUILT_IN, *["pretraining"] * bool(self.starts)):
             gates += [] if any(gate["kind"] == kind for gate in gates) else [{"id": kind, "kind": kind, "at_most": 0}]
         for gate in gates:
-            least, kind = gate.get("at_least") is not None, gate["kind"]
-            found, limits = self.statistics(gate) if kind == "metric" else values[kind], map(gate.get, ("at_least", "at_most"))
-            value = tightest(found, *limits)
-            limit = gate["at_least" if least else "at_most"]
-            margin = None if value is None else value - limit if least else limit - value
-            outcome = {"id": gate["id"], "kind": kind, "passed": margin is not None and margin >= 0}
+            side, kind = "at_most" if gate.get("at_least") is None else "at_least", gate["kind"]
+            found, limit = self.statistics(gate) if kind == "metric" else values[kind], gate[side]
+            value = tightest(found, gate.get("at_least"), gate.get("at_most"))
+            margin = None if value is None else value - limit if side == "at_least" else limit - value
+            outcome = {"id": gate["id"], "passed": margin is not None and margin >= 0, "comparison": side.replace("_", " ")}
             outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
-            outcome["basis"] = "attested" if kind in {"trace", "source"} else "derived"
-            self.gates.append(dict(outcome, comparison="at least" if least else "at most"))
+            self.gates.append(dict(outcome, kind=kind, basis="attested" if kind in {"trace", "source"} else "derived"))
         stated = [fit(gate, "gate", GATES) for gate in parse(self.files[GATES], GATES)]
         check_same([gate["id"] for gate in stated], [gate["id"] for gate in self.gates], GATES, "by the policy")
         for said, found in zip(stated, self.gates):  # noqa: B905  as many
@@ -2375,9 +2345,8 @@ class Release:
         left, missing = {}, []
         for number, line in enumerate(read_lines(self.files, EVENTS), start=1):
             place = "%s:%d" % (EVENTS, number)
-            event = fit(read_json(line, place), "object", place)
-            run = fit(fit(event.get("run"), "object", place).get("runId"), "text", place)
-            left.setdefault((run, event.get("eventType")), []).append(number)
+            event = fit(read_json(line, place), "event", place)
+            left.setdefault((event["run"]["runId"], event.get("eventType")), []).append(number)
         for body in [one for one in bodies if one["context"]["openlineage_run"]]:
             numbers = left.get((body["context"]["openlineage_run"], EVENT_TYPES[body["outcome"]]))
             missing += [] if numbers else [body["index"]]
@@ -2393,14 +2362,12 @@ class Release:
         return "%d lineage events, each of the run and outcome of its entry" % count
 
     def check_text(self):  # the signing text follows from the facts
-        text, found = utf8(self.files[TEXT], TEXT), []
-        for line in [*self.text_lines(), ""]:
-            shown = UNSHOWN.sub("?", line)
-            found.append(shown if len(shown) <= 200 else shown[:197] + "...")
+        text, lines = utf8(self.files[TEXT], TEXT), [UNSHOWN.sub("?", line) for line in [*self.text_lines(), ""]]
+        found = [line if len(line) <= 200 else line[:197] + "..." for line in lines]
         for number, pair in enumerate(itertools.zip_longest(text.split("\n"), found), start=1):
             need(pair[0] == pair[1], "%s:%d says %r, and by the release it is %r", TEXT, number, *pair)
         shown = '<pre class="text">%s</pre>' % functools.reduce(lambda text, pair: text.replace(*pair), SHOWN_AS, text)
-        need(shown.encode("utf-8") in self.files[PAGE], PAGE + " does not show the signing text")
+        need(shown.encode() in self.files[PAGE], PAGE + " does not show the signing text")
         return "the %d lines that were shown to the signers follow from the release" % (len(found) - 1)
 
     def text_lines(self):  # the lines of the signing text, by its template
@@ -2411,30 +2378,28 @@ class Release:
 
     def text_facts(self):  # what the signing text says once, by name
         by, prepared, record, request = self.by, self.prepared, self.record, self.by["request"]["payload"]["request"]
-        facts = {**prepared, **prepared["device"], **request, **{name: len(held) for name, held in self.attested.items()}}
+        facts = {**record, **prepared, **prepared["device"], **request, **{name: len(one) for name, one in self.attested.items()}}
         facts.update(log=self.pack.origin, passing=sum(gate["passed"] for gate in self.gates), judged=len(self.gates))
         facts.update(mode=by["approval"]["payload"]["grant"]["mode"], unit=UNIT_WORDS[record["conventions"].get("unit")])
-        facts.update(look=record["look"], looks=record["looks"], level=self.figures["baseline"]["level"] * 100)
         facts.update(registered=by["criteria"]["index"], looked=len(self.looks), ran=len(self.ended), levels=self.levels)
         ids = ", ".join(one["id"] for one in self.attested["anomalies"])
         facts.update(ids=": " + ids if ids else "", open=", ".join(self.open_risks) or "none", digest=digest_of(request))
         facts.update(counts=", ".join("%d %s" % (count, name) for name, count in self.counts.items()))
-        facts.update(evaluation=named(by["evaluation"]["outputs"], RECORD[5:]))
-        facts["results"] = named(by["scenarios"]["outputs"], "verification/results.json")
+        facts.update(evaluation=named(by["evaluation"]["outputs"], RECORD[5:]), level=self.figures["baseline"]["level"] * 100)
+        facts["results"] = named(by["scenarios"]["outputs"], RESULTS[5:])
         return {**facts, "git_tree": prepared["source"]["git_tree"] or "none"}
 
     def text_rows(self):  # what it says of each of several, by name
-        yield "reason", self.reasons()
+        yield "reason", self.prepared["source"]["not_releasable"]
         told = [(one, {field: one[field] or "unknown" for field in ("value", "margin")}) for one in self.gates]
         yield "gate", [{**gate, **words, "ok": "ok" if gate["passed"] else "FAIL"} for gate, words in told]
-        held = [(key, *pair) for key, one in sorted(self.by_class.items()) for pair in sorted(one["aggregates"].items())]
+        held = [(key, *pair) for key, one in self.by_class.items() for pair in sorted(one["aggregates"].items())]
         yield "figure", [self.text_of_figure(*one) for one in held]
         told = [(criterion_text(one["criterion"]), figure_text(one["value"]) or "unknown", one["met"]) for one in self.outcomes]
         yield "criterion", [(*one, "met" if met else "not met") for *one, met in told]
-        before = self.done("criteria.register", self.by["criteria"]["index"])
-        before = [(body["index"], body["payload"]["criteria"]) for body in before]
-        now = self.by["request"]["payload"]["request"]["criteria"]
-        yield "before", [(at, "; ".join(map(criterion_text, old))) for at, old in before if digest_of(old) != now]
+        now, until = self.by["request"]["payload"]["request"]["criteria"], self.by["criteria"]["index"]
+        before = [one for one in self.done("criteria.register", until) if name_of(one, "criteria") != now]
+        yield "before", [(one["index"], "; ".join(map(criterion_text, one["payload"]["criteria"]))) for one in before]
         yield "look", list(self.text_of_looks())
         said = [one["disposition"] and "%(verdict)s: %(reason)s" % one["disposition"]["payload"] for one in self.ended]
         runs = zip(self.ended, said)  # noqa: B905  as many
@@ -2445,18 +2410,16 @@ class Release:
         rows = [case for case in self.record["cases"] if case.get("of_class") == of_class]
         groups = {case["group"] for case in rows if name not in FORMULAS or value_of(name, case) is not None}
         other, title = one.get("beside", {}), name + " of " + of_class if of_class else name
-        told = [figure_text(part.get(field)) or "unknown" for part in (one, other) for field in ("lower", "upper")]
-        shown = ["%s: mean %s" % (title, figure_text(one["mean"])), "interval %s to %s" % (*told[:2],)]
-        shown += ["%d cases" % one["n"], "%d groups" % len(groups)]
+        told = [figure_text(part.get(field)) or "unknown" for part in (one, other) for field in ("mean", "lower", "upper")]
+        shown = ["%s: mean %s, interval %s to %s, %d cases, %d groups" % (title, *told[:3], one["n"], len(groups))]
         shown += [one["method"]] if "method" in one and one["upper"] is not None else []
-        shown += covering(one) + (["%s %s to %s" % (other["method"], *told[2:])] if other else []) + covering(other)
+        shown += covering(one) + (["%s %s to %s" % (other["method"], *told[4:])] if other else []) + covering(other)
         return ", ".join(shown)
 
     def text_of_looks(self):  # each look, with its number at the test data and its result
-        numbers = {}
         for asked, approval, result in self.looks:
-            numbers[asked["data"]] = numbers.get(asked["data"], 0) + 1
-            shown = {**asked, **approval["payload"]["grant"], "look": numbers[asked["data"]], "entry": approval["index"]}
+            shown = {"look": self.standing.look_number(asked["id"]), "entry": approval["index"]}
+            shown.update({**asked, **approval["payload"]["grant"]})
             yield {**shown, "result": "evaluated at entry %d" % result["index"] if result else "no result"}
 
     def text_of_times(self):  # when criteria, approval and result were there, and who says so
@@ -2510,8 +2473,7 @@ class Pack:
         details = read_lines(self.files, "data/audit/details.jsonl")
         for index, pair in enumerate(zip(lines, details)):  # noqa: B905  the number is compared later
             entry, where = parse(pair[0], "entry %d" % index), "entry %d" % index
-            odd = (KeyError, TypeError, ValueError, AttributeError, IndexError)
-            with saying(where + " is malformed", *odd), naming(where):
+            with naming(where, " is malformed", KeyError, TypeError, ValueError, AttributeError, IndexError):
                 self.check_entry(entry, index, pair[1])
             self.bodies.append(entry["body"])
         need(len(details) == len(lines), "data/audit/details.jsonl has too few or too many lines")
@@ -2536,19 +2498,18 @@ class Pack:
             need(body["action"] == "log.created" and body["outcome"] == "completed", "does not create the log")
             people.follow(body)
         actor = people.key(body["key"], index)
-        by_log = {"identity.unlock-failed", "identity.locked", "identity.refused"}
-        need(actor["id"] != "log" or body["action"] in by_log or self.standing.table, "the log itself may not sign this")
+        need(actor["id"] != "log" or body["action"] in BY_LOG or self.standing.table, "the log itself may not sign this")
         need(actor["id"] == body["actor"], "the key is that of %s, not of %s", actor["id"], body["actor"])
         need(signed_by(actor["signing_key"], canonical(body), entry["signature"]), "changed, or not signed by " + body["actor"])
         self.standing.admit(body, people, actor)
         if index:
             people.follow(body)
-        if body["action"] == "log.restored" and body["outcome"] == "completed":
-            same = unbase64(body["payload"]["root"]) == merkle_root(self.leaves[:index])
-            need(same, "the restore follows other entries than those before it")
+        if completed([body], "log.restored"):
+            said = (body["payload"]["size"], unbase64(body["payload"]["root"]))
+            need(said == (index, merkle_root(self.leaves[:index])), "the restore follows other entries than those before it")
 
     def check_layout(self):  # which layout the pack has, and that its log and the trust file allow it
-        prepared = [b for b in self.bodies if (b["action"], b["outcome"]) == ("release.prepare", "completed")]
+        prepared = completed(self.bodies, "release.prepare")
         if prepared and self.standing.table:
             self.layout, self.release = prepared[-1]["payload"]["layout"], Release(self)
         need(self.layout in {1, 2}, "the log names layout %s, which this file does not know", self.layout)
@@ -2562,18 +2523,15 @@ class Pack:
         need(names, "there are no inclusion proofs")
         for name in names:
             with naming(name):
-                self.check_proof(name)
+                index, path, note, extra = read_proof(self.files[name], name)
+                need(extra is None and name == "data/audit/proofs/%d.tlog-proof" % index, "it is malformed")
+                judged = note == self.files[CHECKPOINT]  # that one was judged with the log
+                told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
+                need(index < min(told[0], len(self.leaves)), "it is for no entry of this log")
+                same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
+                need(same, "two histories: its checkpoint is not of the first entries of this log")
+                need(root_from(self.leaves[index], index, told[0], path) == told[1] and not path, "it does not hold")
         return "%d inclusion proofs lead to a signed checkpoint" % len(names)
-
-    def check_proof(self, name):  # one of them
-        index, path, note, extra = read_proof(self.files[name], name)
-        need(extra is None and name == "data/audit/proofs/%d.tlog-proof" % index, "it is malformed")
-        judged = note == self.files[CHECKPOINT]  # that one was judged with the log
-        told = read_note(note)[2:4] if judged else believe(note, self.trust, self.people, self.origin, self.leaves)
-        need(index < min(told[0], len(self.leaves)), "it is for no entry of this log")
-        same = judged or (told[0] <= len(self.leaves) and merkle_root(self.leaves[: told[0]]) == told[1])
-        need(same, "two histories: its checkpoint is not of the first entries of this log")
-        need(root_from(self.leaves[index], index, told[0], path) == told[1] and not path, "it does not hold")
 
     def check_provenance(self):  # every result is the recorded output of an action; in layout 1 each run has an event
         made = {item["digest"] for body in self.bodies if body["outcome"] == "completed" for item in body["outputs"]}
@@ -2606,18 +2564,14 @@ class Pack:
 
     def check_opening(self, body, payload, approved, opened):  # `approved` and `opened` name the requests so far
         action, index, standing = body["action"], body["index"], self.standing
-
-        def before(kind, name):
-            return standing.first.get((kind, name), body)["index"] < index
-
         if action == "test-set.request":
             asked = payload["request"]
-            fine = not before("request", asked["id"]) and asked["requester"] == body["actor"]
+            fine = standing.at("request", asked["id"], index) == index and asked["requester"] == body["actor"]
             need(fine, "asks a second time or for another person")
-            need(before("plan", asked["plan"]), "asks under an analysis plan that was not registered before")
+            need(standing.at("plan", asked["plan"], index) < index, "asks under an analysis plan that was not registered before")
         elif action == "test-set.approve":
             grant = payload["grant"]
-            need(before("request", grant["request"]), "approves what was not requested before")
+            need(standing.at("request", grant["request"], index) < index, "approves what was not requested before")
             asked = standing.said("request", grant["request"])
             said = open_envelope(grant["envelope"], self.people, index)
             need(said["signer"] == grant["approver"] != asked["requester"], "not approved by another person")
@@ -2636,28 +2590,21 @@ class Pack:
             need(payload["request"] in opened, "evaluates on the test set without having opened it")
 
     def attestations(self):  # checkpoints that trusted witnesses saw: entry, size, time at the latest, by whom
-        found = []  # a token of a time authority is beyond the standard library; `minivess release verify` checks it
-        for body in self.bodies if self.trust and self.trust["witnesses"] else ():
-            said = body["payload"]
-            if (body["action"], body["outcome"], said.get("kind")) != ("time.attested", "completed", "cosignature"):
-                continue
+        # a token of a time authority is beyond the standard library; `minivess release verify` checks it
+        for body in completed(self.bodies, "time.attested") if self.trust else ():
             with contextlib.suppress(WrongError, KeyError, TypeError):
-                note = said["note"].encode("utf-8")
+                said, note = body["payload"], body["payload"]["note"].encode()
                 _, origin, size, root, _ = read_note(note)
-                need((origin, size) == (self.origin, said["size"]) and 0 < size <= body["index"], "of another log")
-                need(root == merkle_root(self.leaves[:size]), "of another history")
+                fits = (said["kind"], origin, said["size"]) == ("cosignature", self.origin, size) and 0 < size <= body["index"]
+                need(fits and root == merkle_root(self.leaves[:size]), "of another log or history")
                 seen = vouching_for(note, self.trust)
                 need(seen and vouches(self.trust["quorum"], self.trust, seen), "too few witnesses")
                 names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
                 latest = datetime.datetime.fromtimestamp(max(seen.values()), UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-                found.append((body["index"], size, latest, names))
-        return found
+                yield body["index"], size, latest, names
 
     def look_times(self):  # of each look, which phases others saw before the next
-        standing, words, numbers, attested = self.standing, [], {}, self.attestations()
-
-        def index(kind, name, otherwise):
-            return standing.first.get((kind, name), {"index": otherwise})["index"]
+        standing, words, attested = self.standing, [], [*self.attestations()]
 
         def phase(name, place, before):
             for entry, size, latest, names in attested:
@@ -2666,11 +2613,10 @@ class Pack:
             return "%s: the machine's own time, %s" % (name, self.bodies[place]["time"])
 
         for name in [one for one in standing.looks if ("request", one) in standing.first]:
-            request, asked, look = standing.said("request", name), index("request", name, 0), index("look", name, 0)
-            numbers[request["data"]] = numbers.get(request["data"], 0) + 1
-            fixed = max(index("criteria", request["criteria"], asked), index("plan", request["plan"], asked))
-            approval = phase("approval", look, index("result", name, len(self.bodies)))
-            words.append("look %d (%s): %s; %s" % (numbers[request["data"]], name, phase("criteria", fixed, asked), approval))
+            request, asked = standing.said("request", name), standing.at("request", name, 0)
+            fixed = max(standing.at(kind, request[kind], asked) for kind in ("criteria", "plan"))
+            approval = phase("approval", standing.at("look", name, 0), standing.at("result", name, len(self.bodies)))
+            words.append("look %d (%s): %s; %s" % (standing.look_number(name), name, phase("criteria", fixed, asked), approval))
         return ". ".join(words) or "there was no look at the test set"
 
     def check_signatures(self):  # the release policy is met by distinct people who signed this very tag manifest
@@ -2718,19 +2664,17 @@ class Pack:
         proofs = sorted(name for name in self.files if name.startswith("signatures/") and name.endswith(".tlog-proof"))
         odd = [name for name in [*proofs, LIST] if name in self.files and not self.release]
         need(not odd, "%s is unexpected in a pack of layout 1", ", ".join(odd))
-        for name in proofs:
-            need(name[11:-11] in signers, "%s is a proof without signatures/%s.dsse.json", name, name[11:-11])
-        for who in signers if self.release else ():
-            told = "signatures/%s.tlog-proof is missing: nothing proves that the log has the signature of %s"
-            need("signatures/%s.tlog-proof" % who in proofs, told, who, who)
+        for who in [name[11:-11] for name in proofs]:
+            need(who in signers, "signatures/%s.tlog-proof is a proof without signatures/%s.dsse.json", who, who)
+        for name, who in [("signatures/%s.tlog-proof" % who, who) for who in signers if self.release]:
+            need(name in proofs, "%s is missing: nothing proves that the log has the signature of %s", name, who)
 
     def check_list(self, signed):  # SIGNATURES.txt follows from the signatures
         told, text = "%(name)s (%(signer)s), %(at)s UTC, %(meaning)s, %(role)s\n", ""
         for said in sorted(signed.values(), key=lambda said: (said["time"], said["signer"])):
             name, at = re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", "?", said["printed_name"]), said["time"]
             text += told % {**said, "name": name, "at": at[:10] + " " + at[11:19]}
-        same = not self.release or self.files[LIST] == text.encode("utf-8")
-        need(same, "%s is not the list of the signatures in the pack", LIST)
+        need(not self.release or self.files[LIST] == text.encode(), LIST + " is not the list of the signatures in the pack")
 
     def check_logged(self, name, envelope, who):  # a signature is an entry of a later log that continues the pack's
         size, keyid = len(self.leaves), envelope["signatures"][0]["keyid"]
@@ -2767,23 +2711,13 @@ class Pack:
             need(fits, "the cosignature of %s is not one line by the key that the log knows", holder)
         return "; the checkpoint is cosigned by " + ", ".join(holders) if holders else ""
 
-    def checks(self):  # name and function of each check, in order; the layout decides whether some are made
-        for name, (of, check) in CHECKS.items():
-            one = self.release if of == "release" else self
-            if one:
-                yield name, getattr(one, check)
-
 def check_payload(body, told):  # a payload has the fields of its action, in the entry or in its details (`told`)
     action, payload = body["action"], body["payload"]
     need(action in FIELDS, "unknown action %s", action)
-    if FIELDS[action].startswith("* "):
-        need(not payload, "its payload belongs into its details")
-        if told is None and body["details"] is not None:
-            return  # erased
-        payload = told or {}
-    else:
-        need(not told, "its payload belongs into the entry itself")
-    if payload or body["outcome"] == "completed":
+    apart = FIELDS[action].startswith("* ")
+    need(not (payload if apart else told), "its payload belongs into " + ("its details" if apart else "the entry itself"))
+    erased, payload = apart and told is None and body["details"] is not None, told or {} if apart else payload
+    if not erased and (payload or body["outcome"] == "completed"):
         fit(payload, action, "the payload of " + action)
 
 # ---------------------------------------------------------------- the verdict
@@ -2820,16 +2754,13 @@ NEXT = {
 NOT_IN_LAYOUT_1 = "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
 
 def attempt(check, pack=None):  # whether a check holds, and its words
-    if pack:
-        pack.reading = ""
     try:
         return True, check()
     except WrongError as error:
         return False, str(error)
-    except KeyError as error:
-        return False, "%s%s is missing" % (pack.reading if pack else "", error.args[0])
     except Exception as error:
-        return False, "%ssomething is malformed (%s)" % (pack.reading if pack else "", type(error).__name__)
+        words = "%s is missing" % error.args[0] if isinstance(error, KeyError) else None
+        return False, (pack.reading if pack else "") + (words or "something is malformed (%s)" % type(error).__name__)
 
 def read_pack(target):  # files of a pack, and how they were kept
     if target.is_dir():
@@ -2851,12 +2782,12 @@ class Judgement:
 
     def judge(self, files):  # judge the files of a pack
         self.pack, resume = Pack(files, self.trusted), None
-        for name, check in self.pack.checks():
-            if resume in {None, name}:
-                self.checks.append((name, *attempt(check, self.pack)))
+        for name, (of, check) in CHECKS.items():
+            judged = self.pack.release if of == "release" else self.pack
+            if judged and resume in {None, name}:
+                self.pack.reading = ""
+                self.checks.append((name, *attempt(getattr(judged, check), self.pack)))
                 resume = None if self.checks[-1][1] else NEXT.get(name)
-                if resume == "nothing":
-                    break
         return self
 
     def verdict(self, layout=None):  # state, words and exit code. `layout`: the least one that is enough for LIMITED
@@ -2865,8 +2796,9 @@ class Judgement:
             return "NOT VERIFIED", ", ".join(failed) + " failed", 1
         rules = ["the trust file names no release rules"] if self.trusted and not self.trusted["rules"] else []
         limits = ["not checked in a pack of layout 1: " + NOT_IN_LAYOUT_1] * (self.pack.layout == 1) + rules
-        if self.pack.release and self.pack.release.reasons():
-            return "NOT RELEASABLE", "every check passed; " + ", ".join(self.pack.release.reasons()), 1
+        source = self.pack.release.prepared["source"] if self.pack.release else {}
+        if source.get("not_releasable"):
+            return "NOT RELEASABLE", "every check passed; " + ", ".join(source["not_releasable"]), 1
         enough = not limits or (not rules and layout is not None and self.pack.layout >= layout)
         return "LIMITED" if limits else "VERIFIED", "; ".join(["every check passed", *limits]), 0 if enough else 1
 

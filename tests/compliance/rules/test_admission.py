@@ -664,7 +664,7 @@ def test_verify_py_knows_the_fields_of_every_payload() -> None:
         return f"* {names}" if observed(action) else names
 
     without_types = {
-        action: re.sub(r"(?<=\w)(\??)[~*+]*(=\S+)?", r"\1", told) for action, told in logs.VERIFY.FIELDS.items()
+        action: re.sub(r"(?<=\w)(\??)[~*+!]*(=\S+)?", r"\1", told) for action, told in logs.VERIFY.FIELDS.items()
     }
     assert {action: fields(action) for action in PAYLOADS} == without_types
 

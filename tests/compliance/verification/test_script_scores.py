@@ -47,7 +47,7 @@ def scores(draw: st.DrawFn) -> ScoreCounts:
 def test_every_score_is_that_of_the_product(held: ScoreCounts) -> None:
     case = counted_case("a", scored=True).model_copy(update={"scores": held, "border_scores": held})
     plain = {name: json.loads(canonical(held)) for name in ("scores", "border_scores")}
-    assert {name: score(plain) for name, score in verify.SCORES.items()} == dict(case.score_values)
+    assert {name: verify.score(name, plain) for name in verify.SCORES} == dict(case.score_values)
 
 
 def test_as_many_voxels_as_ranges_are_a_range_each() -> None:
@@ -62,7 +62,7 @@ def test_as_many_voxels_as_ranges_are_a_range_each() -> None:
     held = ScoreCounts(**{name: round(total * MILLION) for name, total in sums.items()}, bins=tuple(rows))
     expected = sum(abs(one - place % 2) for place, one in enumerate(likely)) / RANGES
     assert adaptive_error(held) == pytest.approx(expected)
-    assert verify.SCORES["ace"]({"scores": json.loads(canonical(held))}) == adaptive_error(held)
+    assert verify.score("ace", {"scores": json.loads(canonical(held))}) == adaptive_error(held)
 
 
 @settings(max_examples=25)
@@ -196,7 +196,7 @@ def judged(case: dict[str, Any]) -> dict[str, bool]:
     except ValidationError:
         found["product"] = False
     try:
-        verify.check_case(verify.fit(case, "scored-case", "a case"))
+        verify.check_case(verify.fit(case, "case", "a case"))
     except verify.WrongError:
         found["verify.py"] = False
     return found

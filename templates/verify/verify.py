@@ -1411,13 +1411,12 @@ class Standing:
     def check_terms(self, body, payload):  # a seal fixes its terms once, and the test part of a split is sealed once
         manifest, split = named(body["outputs"], "data/sealed/manifest.json"), named(body["inputs"], "data/split.json")
         root, terms = payload.get("root"), payload.get("terms")
-        if manifest in self.seals:
-            _, _, before, fixed = self.seals[manifest]
-            need(before in (None, root) and fixed == terms, "changes the terms of a seal")
-            return
-        need(root and terms and manifest, "seals something without naming its root, its manifest and its terms")
-        need(terms["level"] == 1 - (1 - 0.95) / terms["looks"], "fixes a level that does not follow from its looks")
-        need(split not in [one for _, one, _, _ in self.seals.values() if one], "seals the test part of a split a second time")
+        _, _, before, fixed = self.seals.get(manifest, (None, None, None, terms))
+        need(before in (None, root) and fixed == terms, "changes the terms of a seal")
+        if manifest not in self.seals:
+            need(root and terms and manifest, "seals something without naming its root, its manifest and its terms")
+            need(terms["level"] == 1 - (1 - 0.95) / terms["looks"], "fixes a level that does not follow from its looks")
+            need(split not in [one[1] for one in self.seals.values() if one[1]], "seals the test part of a split a second time")
 
     def check_plan(self, plan):  # it has every field, fits the terms of the seal, and is not laxer than that of a look
         told = plan["conventions"]
@@ -1670,7 +1669,7 @@ def check_scored(case):  # scores and shape of a case fit its bins
         fine, coarse = added(held["bins"]), added(bins)
         need(fine[::2] == coarse[::2] and 2 * abs(fine[1] - coarse[1]) <= 115, "scores of other voxels than those of its bins")
     whole, border = case.get("scores"), case.get("border_scores")
-    fits = not whole or part_of(border["bins"], whole["bins"]) and all(border[one] <= whole[one] + 1 for one in LOSSES)
+    fits = not whole or (part_of(border["bins"], whole["bins"]) and all(border[one] <= whole[one] + 1 for one in LOSSES))
     need(fits, "larger scores along the border than in the volume")
     shape, spacing, voxels = case.get("shape"), case.get("spacing"), added(case["bins"])[0]
     fits = shape is None or (2 <= len(shape) == len(spacing) <= 3 and math.prod(shape) == voxels)
@@ -2275,7 +2274,7 @@ class Release:
     def gate_values(self):  # the exact figures of each kind of gate, one a class; None: not known
         self.attested, risks = self.json("release/attested.json", "attested"), self.json("release/risks.json", "risks")
         results = self.json("verification/results.json")["results"]
-        items, plan = self.json("traceability/data/trace.json", "trace")["items"], risks["plan"]
+        kinds, plan = [one["kind"] for one in self.json("traceability/data/trace.json", "trace")["items"]], risks["plan"]
         levels = {risk["id"]: level_of(plan, limits_of(plan), risk["residual"]) for risk in risks["risks"]}
         told = "data/release/risks.json has a risk or control twice, or a control that it does not list"
         controls = set(risks["controls"])
@@ -2284,8 +2283,8 @@ class Release:
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
         self.open_risks = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
         self.levels = ", ".join("%d %s" % (list(levels.values()).count(one["name"]), one["name"]) for one in plan["levels"])
-        self.counts["requirements"] = sum(item["kind"] == "software-requirement" for item in items)
-        self.counts.update(risks=len(levels), controls=len(risks["controls"]), scenarios=len(results))
+        self.counts.update(requirements=kinds.count("software-requirement"), risks=len(levels))
+        self.counts.update(controls=len(controls), scenarios=len(results))
         export, runs = self.json("models/export.json", "export"), list(self.runs.values())
         traced = [body for body in self.earlier if body["context"]["openlineage_run"]]
         ran = {name: self.json(name[5:]) for name in self.files if name.startswith("data/models/members/")}
@@ -2589,7 +2588,7 @@ class Pack:
         elif action == "evaluation":
             need(payload["request"] in opened, "evaluates on the test set without having opened it")
 
-    def attestations(self):  # checkpoints that trusted witnesses saw: entry, size, time at the latest, by whom
+    def attestations(self):  # checkpoints that trusted witnesses saw: entry, size, and by whom and when, in words
         # a token of a time authority is beyond the standard library; `minivess release verify` checks it
         for body in completed(self.bodies, "time.attested") if self.trust else ():
             with contextlib.suppress(WrongError, KeyError, TypeError):
@@ -2601,16 +2600,14 @@ class Pack:
                 need(seen and vouches(self.trust["quorum"], self.trust, seen), "too few witnesses")
                 names = ", ".join(sorted(self.trust["witnesses"][place][0] for place in seen))
                 latest = datetime.datetime.fromtimestamp(max(seen.values()), UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
-                yield body["index"], size, latest, names
+                yield body["index"], size, "attested by %s, %s at the latest" % (names, latest)
 
     def look_times(self):  # of each look, which phases others saw before the next
         standing, words, attested = self.standing, [], [*self.attestations()]
 
         def phase(name, place, before):
-            for entry, size, latest, names in attested:
-                if size > place and entry < before:
-                    return "%s: attested by %s, %s at the latest" % (name, names, latest)
-            return "%s: the machine's own time, %s" % (name, self.bodies[place]["time"])
+            seen = [told for index, size, told in attested if size > place and index < before]
+            return "%s: %s" % (name, seen[0] if seen else "the machine's own time, " + self.bodies[place]["time"])
 
         for name in [one for one in standing.looks if ("request", one) in standing.first]:
             request, asked = standing.said("request", name), standing.at("request", name, 0)
@@ -2637,8 +2634,7 @@ class Pack:
                 need(said["policy"] == policy["name"] and said["subjects"] == subject, who + " signed something else")
                 need(said["head"] >= people.size, who + " signed on an older log than the one in the pack")
                 need(people.demo or not said["demo"], who + " signed with demo keys")
-                identity = people.key(envelope["signatures"][0]["keyid"], people.size)
-                trusted = not trust or signer_of(identity) in trust["signers"]
+                trusted = not trust or signer_of(people.key(envelope["signatures"][0]["keyid"], people.size)) in trust["signers"]
                 need(trusted, who + " signed, but is not among the people you trust with this key and these roles")
                 if self.release:
                     need(said["shown"] == sha256(files[TEXT]), "%s was shown another text than %s", who, TEXT)

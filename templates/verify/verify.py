@@ -507,20 +507,20 @@ def check_time(text):  # a moment in UTC with microseconds, which the calendar h
     with naming("a time that no calendar has", "", ValueError):
         datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007  it is in UTC
 
-def check_note_text(text):
+def check_note_text(text):  # a checkpoint in a record
     read_note(text.encode())
 
-def check_gate(gate):
+def check_gate(gate):  # it has the form of its kind
     fit(gate, "gate %s" % gate.get("kind"), "a gate")
 
 def check_sentences(held):  # one for each measure
     fit_field([*held], "*", "measure", "it")
     fit_field(held, "+", "short", "it")
 
-def check_shares(held):
+def check_shares(held):  # values by name, some of which can be undefined
     fit_field([one for one in held.values() if one is not None], "*", "share", "it")
 
-def check_neighbours(number):
+def check_neighbours(number):  # of a voxel in three dimensions
     need(number in {6, 18, 26}, "no number of neighbours of a voxel")
 
 def check_bin(row):  # voxels, the sum of their probabilities in millionths, and how many the reference has
@@ -1481,7 +1481,7 @@ class Standing:
         need(said["signer"] == who, who + " did not sign this approval")
         opens = (said["policy"], said["meaning"]) == ("test-set-opening", "approval") and said["role"] in KEEPERS
         need(opens, "was signed in a role or under a policy that opens nothing")
-        need(said["subjects"] == [{"name": "test-set/" + request["id"], "digest": digest_of(request)}], "signed something else")
+        need(said["subjects"] == [{"name": "test-set/" + request["id"], "digest": digest_of(request)}], "signed another request")
         need(people.demo or not said["demo"], who + " signed with demo keys")
         form = (grant.get("mode"), grant.get("wrapped_key") is None, grant.get("key_digest") is None)
         need(form in {("released", True, False), ("custodian", True, True)}, "a grant that does not say who gets the key")

@@ -85,6 +85,39 @@ def test_signatures_agree(message: bytes, algorithm: KeyAlgorithm, bit: int) -> 
         assert not verify.signed_by(public, message, base64.b64encode(bytes(signature)).decode())
 
 
+NUMBERS = {
+    "number": (),
+    "positive": (-1, 0),
+    "from-0": (-1,),
+    "share": (-1, 2),
+    "between-0-1": (-1, 0, 1, 2),
+    "above-0-to-1": (-1, 0, 2),
+    "overlap-share": (-1, 1, 2),
+}
+"""What each type of a number in verify.py refuses of -1, 0, 0.5, 1 and 2."""
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_number_is_within_the_limits_of_its_type(kind: str) -> None:
+    refused = []
+    for value in (-1, 0, 0.5, 1, 2):
+        try:
+            verify.fit(value, kind, "it")
+        except verify.WrongError:
+            refused.append(value)
+    assert tuple(refused) == NUMBERS[kind]
+    for value in (True, "1", None, [1]):
+        with pytest.raises(verify.WrongError, match=r"it: (no|a) number"):
+            verify.fit(value, kind, "it")
+
+
+def test_a_form_may_leave_fields_open() -> None:
+    assert verify.fit({"kind": "risk", "more": 1}, "trace-item", "it") == {"kind": "risk", "more": 1}
+    for value in ({"more": 1}, {"kind": 1}, ["kind"]):
+        with pytest.raises(verify.WrongError, match="it"):
+            verify.fit(value, "trace-item", "it")
+
+
 def test_the_high_twin_of_a_p256_signature_is_refused() -> None:
     key = generate(KeyAlgorithm.P256)
     r, s = decode_dss_signature(key.sign(b"data"))

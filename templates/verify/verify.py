@@ -2138,9 +2138,9 @@ class Release:
         self.follow_looks(asked)
         runs = [{"run": run["body"], "disposition": None if run["member"] else run["disposition"]} for run in self.ended]
         looks = [{"approval": approval, "evaluation": result} for _, approval, result in self.looks]
-        for name, found in (("runs", runs), ("looks", looks)):
-            pair = [[[one["index"] for _, one in sorted(item.items()) if one] for item in rows] for rows in (chain[name], found)]
-            check_same(*map(str, pair), "chain." + name, "in the log")
+        for name, roles, found in (("runs", ("run", "disposition"), runs), ("looks", ("approval", "evaluation"), looks)):
+            pair = [[[item[role]["index"] for role in roles if item.get(role)] for item in rows] for rows in (chain[name], found)]
+            check_same(*map(str, pair), "chain.%s by entries" % name, "in the log")
         for run in self.ended:
             told = "the training run of entry %d is neither in the ensemble nor has a disposition"
             need(run["disposition"] or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])

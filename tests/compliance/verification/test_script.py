@@ -106,9 +106,9 @@ def test_a_number_is_within_the_limits_of_its_type(kind: str) -> None:
         except verify.WrongError:
             refused.append(value)
     assert tuple(refused) == NUMBERS[kind]
-    for value in (True, "1", None, [1]):
+    for other in (True, "1", None, [1]):
         with pytest.raises(verify.WrongError, match=r"it: (no|a) number"):
-            verify.fit(value, kind, "it")
+            verify.fit(other, kind, "it")
 
 
 def test_a_form_may_leave_fields_open() -> None:

@@ -111,6 +111,33 @@ def test_a_number_is_within_the_limits_of_its_type(kind: str) -> None:
             verify.fit(other, kind, "it")
 
 
+@pytest.mark.parametrize(
+    ("kind", "good", "bad"),
+    [
+        ("neighbours", [6, 18, 26], [0, 8, 27, "6"]),
+        ("shares", [{}, {"x": 0.5, "y": None}], [{"x": 2}, {"x": "1"}, [0.5]]),
+        ("sentences", [{}, {"dice": "of voxels"}], [{"more": "x"}, {"dice": 1}, ["dice"]]),
+        ("counts", [[2, 7, 1]], [[2, 7], [2, 7, 1, 0], [2, -7, 1], [2, 7.5, 1], {}]),
+    ],
+)
+def test_a_type_refuses_what_is_not_of_it(kind: str, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        assert verify.fit(value, kind, "it") == value
+    for value in bad:
+        with pytest.raises(verify.WrongError, match="it"):
+            verify.fit(value, kind, "it")
+
+
+def test_roots_can_agree_and_are_all_of_a_demonstration_or_none() -> None:
+    people, real, shown = verify.People(), {"id": "ada"}, {"id": "ben", "demo": True}
+    people.check_roots([real, {"id": "cleo"}], 2)
+    for roots, threshold in (([real], 0), ([real], 2), ([real, real], 1), ([], 1)):
+        with pytest.raises(verify.WrongError, match="threshold"):
+            people.check_roots(roots, threshold)
+    with pytest.raises(verify.WrongError, match="mixes demo"):
+        people.check_roots([real, shown], 1)
+
+
 def test_a_form_may_leave_fields_open() -> None:
     assert verify.fit({"kind": "risk", "more": 1}, "trace-item", "it") == {"kind": "risk", "more": 1}
     for value in ({"more": 1}, {"kind": 1}, ["kind"]):

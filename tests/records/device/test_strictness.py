@@ -136,6 +136,9 @@ def met(evaluation: EvaluationRecord, some: Sequence[Criterion]) -> bool:
 def test_what_meets_criteria_that_are_not_laxer_meets_the_old(
     old: list[Criterion], new: list[Criterion], evaluation: EvaluationRecord
 ) -> None:
+    named = {one.of_class for one in (*old, *new)} - {None}
+    if not named <= set(evaluation.classes):  # a class that the data do not have is refused before it is registered
+        return
     if not laxer_criteria(old, new) and met(evaluation, new):
         assert met(evaluation, old)
 

@@ -280,9 +280,9 @@ def judge(folder: Path, _: int) -> dict[str, float]:
     """Judge that log with the pack's own `verify.py`: every signature, in the standard library alone."""
     judged = _verify_py()
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in (folder / "data").rglob("*.*")}
-    used = cpu()
-    bodies = judged.read_log(files, None)[0]
-    return {"cpu": cpu() - used, "entries": len(bodies)}
+    used, pack = cpu(), judged.Pack(files, None)
+    pack.check_log()
+    return {"cpu": cpu() - used, "entries": len(pack.bodies)}
 
 
 def _verify_py() -> ModuleType:

@@ -13,7 +13,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.ml.quality.suspects.cross_fitting import VoxelCase, cross_fitted
 from minivess.ml.quality.suspects.ranking import ranked
 from minivess.ml.quality.suspects.voxel_classifier import VoxelSample
-from minivess.records.data.suspects import SuspectsRecord
+from minivess.records.evaluation.suspects import SuspectsRecord
 from minivess.workflows.session.services import open_reader
 from minivess.workflows.session.workspace_files import manifest_of, model_of, split_of
 from tests.support.command_line import Finished, run_here

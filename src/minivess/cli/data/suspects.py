@@ -12,7 +12,7 @@ from minivess.cli.rendering import emit_json, emit_table, json_option, say
 from minivess.cli.session import reader_of
 
 if TYPE_CHECKING:
-    from minivess.records.data.suspects import PredictorName
+    from minivess.records.evaluation.suspects import PredictorName
 
 
 @click.command(cls=LongCommand)

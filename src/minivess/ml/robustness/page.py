@@ -8,10 +8,10 @@ from functools import cache
 from statistics import median
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import templates_folder
+from minivess.ml.quality.pages.environment import environment_of
 from minivess.ml.robustness.figures import curves
 from minivess.records.evaluation.evaluation import Criterion
 from minivess.records.evaluation.measures import heading_of, measure_of
@@ -211,12 +211,4 @@ def _change(change: Interval | None, digits: int) -> str:
 @cache
 def _environment() -> Environment:
     """What renders pages about evaluations: `templates/evaluation`, with the style of the documents."""
-    folder = templates_folder()
-    return Environment(
-        loader=FileSystemLoader([folder / "evaluation", folder / "documents"], encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return environment_of("evaluation")

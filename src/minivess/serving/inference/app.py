@@ -162,10 +162,7 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     )
     def receipt(index: Index) -> Response | Receipt:
         """Entry, inclusion proof and signed checkpoint, as of now."""
-        try:
-            return engine.receipt(index)
-        except UsageError as error:
-            return problems.problem_response("not-found", 404, error.message, hint=error.hint)
+        return _found(lambda: engine.receipt(index))
 
     @app.get(
         "/v1/decisions/{index}",
@@ -176,12 +173,17 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     )
     def decision(index: Index) -> Response | Decision:
         """What the entry of an answer says. Images and masks are not kept."""
-        try:
-            return decision_message(index, *engine.decision(index))
-        except UsageError as error:
-            return problems.problem_response("not-found", 404, error.message, hint=error.hint)
+        return _found(lambda: decision_message(index, *engine.decision(index)))
 
     return app
+
+
+def _found[T](read: Callable[[], T]) -> Response | T:
+    """What is read of an entry, or that there is no such answer."""
+    try:
+        return read()
+    except UsageError as error:
+        return problems.problem_response("not-found", 404, error.message, hint=error.hint)
 
 
 def _respond(engine: InferenceService, limits: Limits, name: str, asked: Asked) -> Response | Segmentation:

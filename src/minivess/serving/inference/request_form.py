@@ -85,6 +85,15 @@ def image_of(asked: Asked, model: ServedModel, limits: Limits) -> RequestImage:
 
 
 def parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
+    """What a part of the request is.
+
+    Args:
+        reason: by which the request is counted when the part cannot be read.
+        parse: reads the part.
+
+    Raises:
+        TurnedError: it cannot be read.
+    """
     try:
         return parse()
     except (InputError, UsageError) as error:

@@ -20,8 +20,8 @@ from minivess.ml.quality.suspects.mask_quality import with_background
 from minivess.ml.quality.suspects.ranking import ranked
 from minivess.records.data.groups import group, groups_of
 from minivess.records.data.split import Part
-from minivess.records.data.suspects import PredictorName, SuspectsRecord
 from minivess.records.device.workspace_files import SPLIT
+from minivess.records.evaluation.suspects import PredictorName, SuspectsRecord
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.analysis.open_cases import exported_model, open_cases, open_names
 from minivess.workflows.session.bound_inputs import BoundInputs

@@ -8,6 +8,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.predictor import PatchPredictor
 from minivess.records.device.workspace_files import CALIBRATION, ENSEMBLE, ONNX
+from minivess.workflows.analysis.open_cases import exported_model
 from minivess.workflows.models.ensembles import load_ensemble
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.services import WorkspaceReader
@@ -36,9 +37,7 @@ def newest_model(services: WorkspaceReader, held: BoundInputs) -> NewestModel:
     if combined is None:
         raise UsageError("there is no model to evaluate yet", hint=held.first_missing("ensemble").line)
     if (held.index_of(ONNX) or 0) > combined:
-        from minivess.ml.inference.exported_model import ExportedModel
-
-        opened = ExportedModel.open(held.export_folder(), expected=held.model.digest)
+        opened = exported_model(held)
         return NewestModel("exported model", opened.digest, opened.predictor, held.conformal_thresholds)
     predictor, digest = load_ensemble(services, held)
     if (held.index_of(CALIBRATION) or 0) > combined:

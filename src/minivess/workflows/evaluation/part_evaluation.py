@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,6 @@ from minivess.compliance.proofs.canonical import digest_of
 from minivess.foundation.files import write_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
-from minivess.ml.cases.prepared import LoadedCase, load_recorded
 from minivess.ml.evaluation.baseline import tune_thresholds
 from minivess.ml.evaluation.evaluate import Predict, evaluate
 from minivess.ml.evaluation.figures import write_figures
@@ -25,7 +24,7 @@ from minivess.records.device.workspace_files import ENSEMBLE
 from minivess.records.evaluation.evaluation import AnalysisPlan, ClassThresholds, EvaluationPlan, EvaluationRecord
 from minivess.records.evaluation.parts import EvaluatedPart
 from minivess.records.models.ensemble import EnsembleRecord
-from minivess.workflows.analysis.open_cases import open_names
+from minivess.workflows.analysis.open_cases import open_cases, open_names
 from minivess.workflows.analysis.report_sections import further_sections
 from minivess.workflows.evaluation.newest_model import NewestModel, newest_model
 from minivess.workflows.models.cases import cases_of
@@ -80,15 +79,11 @@ def evaluate_part(services: WorkspaceReader, part: EvaluatedPart) -> PartEvaluat
     model, groups = newest_model(services, held), groups_of(held.manifest, held.split)
     plan = plan_of(services.project, held.manifest.cases, terms=held.terms)
 
-    def loaded(names: Iterable[str]) -> Iterator[LoadedCase]:
-        return (load_recorded(workspace.prepared, held.case_record(name)) for name in names)
-
     with _judged(services, held, model, part, groups) as judged:
-        plan = plan_of(services.project, held.manifest.cases, terms=held.terms)
         record, pictures = evaluate(
-            ((case.record, case.image) for case in loaded(judged.cases)),
+            ((case.record, case.image) for case in open_cases(services, held, judged.cases)),
             judged.predict,
-            lambda name: next(loaded([name])).label,
+            lambda name: next(open_cases(services, held, (name,))).label,
             EvaluationPlan(
                 analysis=plan,
                 model=model.digest,

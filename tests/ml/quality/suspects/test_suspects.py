@@ -13,7 +13,7 @@ from minivess.ml.quality.suspects.mask_quality import mask_quality, with_backgro
 from minivess.ml.quality.suspects.ranking import ranked
 from minivess.ml.quality.suspects.voxel_classifier import PER_CLASS, VoxelClassifier, VoxelSample, draw
 from minivess.ml.quality.suspects.voxel_features import voxel_features
-from minivess.records.data.suspects import SuspectsRecord
+from minivess.records.evaluation.suspects import SuspectsRecord
 from tests.support.properties import given, settings, strategies
 
 pytestmark = pytest.mark.verifies("REQ-408")

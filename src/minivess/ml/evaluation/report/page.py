@@ -12,11 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import templates_folder
 from minivess.ml.evaluation.drawings import Album, Picture
 from minivess.ml.evaluation.report import charts, outlines
 from minivess.ml.evaluation.report.facts import ReportFacts
@@ -24,6 +23,7 @@ from minivess.ml.evaluation.report.limits import not_covered
 from minivess.ml.evaluation.report.strata import strata_of_report
 from minivess.ml.evaluation.report.summary import summary_of, verdict_of
 from minivess.ml.evaluation.report.tables import MOST_THUMBNAILS, case_lines, measure_rows, shown_cases
+from minivess.ml.quality.pages.environment import environment_of
 from minivess.ml.quality.pages.validation_page import page_environment
 from minivess.ml.uncertainty.reliability import BAND_VOXELS
 from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
@@ -146,15 +146,7 @@ def _voxels(facts: ReportFacts) -> str:
 @cache
 def _environment() -> Environment:
     """What renders reports: `templates/evaluation`, with the style of the documents and the filters of the pages about data."""
-    folder = templates_folder()
-    environment = Environment(
-        loader=FileSystemLoader([folder / "evaluation", folder / "documents"], encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = environment_of("evaluation")
     filters: dict[str, Callable[..., Any]] = page_environment().filters
     environment.filters.update({name: filters[name] for name in ("plural", "moment", "figure")}, named=criterion_named)
     return environment

@@ -11,7 +11,7 @@ from minivess.ml.cases.prepared import LoadedCase
 from minivess.ml.quality.pages.case_pictures import outline_colours, thumbnail
 from minivess.ml.quality.pages.validation_page import page_environment
 from minivess.records.data.dataset import DatasetManifest
-from minivess.records.data.suspects import SuspectCase, SuspectsRecord
+from minivess.records.evaluation.suspects import SuspectCase, SuspectsRecord
 
 PICTURES = 24
 """Cases with pictures at most; a tenth of the list where that is less, and 4 at least."""

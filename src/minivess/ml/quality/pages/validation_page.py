@@ -18,15 +18,15 @@ from functools import cache
 from itertools import groupby
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import templates_folder
 from minivess.ml.cases.prepared import load_case
 from minivess.ml.quality.duplicates.search_limits import LIMITS
 from minivess.ml.quality.pages import profile_figures
 from minivess.ml.quality.pages.case_pictures import fullest_plane, outline_colours, thumbnail
+from minivess.ml.quality.pages.environment import environment_of
 from minivess.ml.quality.rule_catalogue import RULES, Rule
 from minivess.ml.quality.survey import Survey
 from minivess.records.data.profile import DatasetProfile
@@ -247,15 +247,7 @@ def _groups(by_rule: list[list[Finding]], share: int, album: _Album, progress: P
 @cache
 def page_environment() -> Environment:
     """What renders the pages about data: `templates/data`, with the style of the documents."""
-    folder = templates_folder()
-    environment = Environment(
-        loader=FileSystemLoader([folder / "data", folder / "documents"], encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = environment_of("data")
     environment.filters.update(plural=_plural, moment=_moment, figure=profile_figures.figure)
     return environment
 

@@ -8,7 +8,7 @@ from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.ml.quality.suspects.cross_fitting import Expected
 from minivess.ml.quality.suspects.mask_quality import MaskQuality, Region, mask_quality
-from minivess.records.data.suspects import FORMAT, PredictorName, SuspectCase, SuspectRegion, SuspectsRecord
+from minivess.records.evaluation.suspects import FORMAT, PredictorName, SuspectCase, SuspectRegion, SuspectsRecord
 
 METHODS: Mapping[PredictorName, str] = {
     "cross-fitted": (

@@ -300,6 +300,11 @@ class BinCounts(NamedTuple):
 
 
 def whole_bins(bins: tuple[BinCounts, ...]) -> tuple[BinCounts, ...]:
+    """The bins, if none has more positives than voxels, or more probability than one for each voxel.
+
+    Raises:
+        ValueError: names the bin.
+    """
     for place, row in enumerate(bins):
         _part_of(f"positives of bin {place}", row.positives, "its voxels", row.voxels)
         _part_of(f"probability of bin {place}", row.probability, "one for each voxel", row.voxels * MILLION)

@@ -14,6 +14,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.ml.cases.prepared import LoadedCase
 from minivess.ml.inference.answers import mask_of, probabilities_of
 from minivess.ml.inference.predictor import PatchPredictor
+from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
 from minivess.ml.sampling.patches import PatchSource
@@ -136,7 +137,9 @@ class Overconfident(PatchPredictor):
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return probabilities_of(3 * patches, axis=1)
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         return np.moveaxis(3 * np.asarray(image, np.float32), -1, 0)
 
 

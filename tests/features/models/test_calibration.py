@@ -13,6 +13,7 @@ from minivess.foundation.errors import InputError, RefusedError
 from minivess.ml.calibrators.temperature import fit_temperature, negative_log_likelihood
 from minivess.ml.inference.answers import to_probability
 from minivess.ml.inference.predictor import PatchPredictor
+from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.ml.uncertainty.conformal import ConformalThreshold, conformal_threshold, threshold_from_scores
@@ -37,7 +38,9 @@ class HalfLogits(PatchPredictor):
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return to_probability(patches / 2)
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         return np.asarray(np.asarray(image) / 2, dtype=np.float32)[np.newaxis]
 
 

@@ -12,6 +12,7 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.ml.calibrators.temperature import fit_temperature
 from minivess.ml.inference.answers import probabilities_of, to_probability
 from minivess.ml.inference.predictor import PatchPredictor
+from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.ml.uncertainty import calibration
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
@@ -39,7 +40,9 @@ class Identity(PatchPredictor):
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return to_probability(patches)
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         return np.asarray(image, np.float32)[np.newaxis]
 
 
@@ -146,7 +149,9 @@ class IdentityOfTwo(PatchPredictor):
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return probabilities_of(3 * patches, axis=1)
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         return np.moveaxis(3 * np.asarray(image, np.float32), -1, 0)
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from minivess.records.models.task import SegmentationTask
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.serving.inference import InferenceService, OpenedModel
+from minivess.workflows.serving.answers import OpenedModel
+from minivess.workflows.serving.inference import InferenceService
 from tests.support.lazy_modules import lazily
 from tests.support.properties import HealthCheck, example, given, settings
 from tests.support.properties import strategies as st
@@ -283,7 +284,7 @@ def test_a_client_that_is_too_slow_is_counted(service: served.Service) -> None:
 
 def test_a_service_that_fails_says_so_and_no_more(service: served.Service) -> None:
     class Broken:
-        def predict(self, image: np.ndarray, spacing: object = None) -> np.ndarray:
+        def predict(self, image: np.ndarray, spacing: object = None, watch: object = None) -> np.ndarray:
             raise RuntimeError("Jane Doe")
 
     counted(service)

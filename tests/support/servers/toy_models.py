@@ -14,7 +14,8 @@ from minivess.records.data.dataset import CodedTerm, LabelClass, Unit
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
-from minivess.workflows.serving.inference import InferenceService, OpenedModel, ServedModel
+from minivess.workflows.serving.answers import OpenedModel, ServedModel
+from minivess.workflows.serving.inference import InferenceService
 from tests.support.lazy_modules import lazily
 from tests.support.servers import served
 

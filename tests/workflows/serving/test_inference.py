@@ -13,7 +13,8 @@ from minivess.records.data.dataset import LabelClass
 from minivess.records.log.entry import Outcome
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.people import accounts
-from minivess.workflows.serving.inference import InferenceService, OpenedModel, open_model
+from minivess.workflows.serving.answers import OpenedModel
+from minivess.workflows.serving.inference import InferenceService, open_model
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from tests.support.builders import audit_logs
@@ -92,7 +93,7 @@ def test_without_a_guarantee_there_is_no_conformal_mask(started_project: Project
 @pytest.mark.verifies("REQ-027")
 def test_a_prediction_that_fails_is_recorded_as_failed_and_not_answered(project: ProjectFolder) -> None:
     class Broken:
-        def predict(self, image: np.ndarray, spacing: object = None) -> np.ndarray:
+        def predict(self, image: np.ndarray, spacing: object = None, watch: object = None) -> np.ndarray:
             raise RuntimeError("out of memory")
 
     with served.running(project) as service:
@@ -117,7 +118,13 @@ def test_every_request_is_one_entry_pinned_to_model_and_intended_use(project: Pr
         first, second = (entry.body for entry in service.entries())
         assert (first.outcome, second.outcome) == (Outcome.COMPLETED, Outcome.REFUSED)
         names = {item.name for item in first.inputs}
-        assert names == {"models/export.json", "service/intended-use", "requests/first"}
+        assert names == {
+            "models/export.json",
+            "service/intended-use",
+            "service/calibrator",
+            "service/decision-rule",
+            "requests/first",
+        }
         assert first.actor == accounts.INFERENCE_IDENTITY
         assert (
             audit_logs.told(service.serving.services.log, second).payload["decision"].startswith("refused: spacing 99")

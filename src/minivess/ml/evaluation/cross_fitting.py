@@ -21,6 +21,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.baseline import tune_thresholds
 from minivess.ml.inference.predictor import CalibratedPredictor, PatchPredictor
+from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.ml.uncertainty.calibration import CalibrationCase, calibrate
 from minivess.records.data.split import SplitManifest
@@ -54,11 +55,13 @@ class RememberedLogits(PatchPredictor):
         """The base's probabilities of patches."""
         return self._base.forward(patches)
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """The base's logits (outputs, *grid) of a raw image, mapped from the file."""
         path = self._folder / f"{key_of(image)}.npy"
         if not path.is_file():
-            np.save(path, self._base.logit(image, spacing))
+            np.save(path, self._base.logit(image, spacing, watch))
         kept: NDArray[np.float32] = np.load(path, mmap_mode="r")
         return kept
 

@@ -21,6 +21,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, parse_json_record
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, PatchPredictor
+from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.records.models.exports.contract import AppliedCalibrator
 from minivess.records.models.exports.export import GRAPH, RECORD, ExportRecord
@@ -63,9 +64,11 @@ class ExportedModel:
         """Channels, axes and classes."""
         return self.record.task
 
-    def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def predict(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """Calibrated probabilities (outputs, *grid) of a raw image; spacing in micrometres."""
-        return self.predictor.predict(image, spacing)
+        return self.predictor.predict(image, spacing, watch)
 
 
 @implements("REQ-341", "RC-143")

@@ -22,7 +22,9 @@ from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
 from minivess.ml.ensembles.registry import RULES
 from minivess.ml.inference.answers import logits_of, probabilities_of
 from minivess.ml.inference.tiling import OVERLAP, sliding_window
+from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
+from minivess.records.log.stage_times import Stage
 from minivess.records.models.ensemble import MEAN
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
@@ -35,6 +37,15 @@ class Predictor(Protocol):
     """Anything that turns an image into probabilities."""
 
     def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+        """Probabilities (outputs, *grid) of a raw image of any real type, on its own grid."""
+
+
+class WatchedPredictor(Protocol):
+    """A predictor that says how the work goes on."""
+
+    def predict(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """Probabilities (outputs, *grid) of a raw image of any real type, on its own grid."""
 
 
@@ -78,29 +89,43 @@ class PatchPredictor(ABC):
         """Logits (n, outputs, *patch) for the same patches; see `ml.inference.answers`."""
         return logits_of(self.forward(patches), axis=1)
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """Logits (outputs, *grid) of a raw image: preprocessed, tiled, blended, on its grid.
 
         Args:
             image: (z, y, x) or (y, x), with channels last where there are several.
             spacing: micrometres along each spatial axis; needed where the preprocessing resamples.
+            watch: is told how the work goes on.
 
         Raises:
             InputError: the image has other axes or channels, is empty, or holds NaN or infinity.
         """
-        blended = sliding_window(
-            self.preprocessor.apply(image, spacing),
-            self.spec.patch,
-            self.logits,
-            outputs=self.task.outputs,
-            overlap=self.overlap,
-            batch=self.batch,
-        )
-        return self.preprocessor.restore(blended, self.preprocessor.grid(image))
+        watch = watch or Watch()
+        with watch.stage(Stage.PREPROCESSING):
+            preprocessed = self.preprocessor.apply(image, spacing)
+        with watch.stage(Stage.INFERENCE):
+            blended = sliding_window(
+                preprocessed,
+                self.spec.patch,
+                self.logits,
+                outputs=self.task.outputs,
+                overlap=self.overlap,
+                batch=self.batch,
+                told=watch.tiles,
+            )
+        with watch.stage(Stage.POSTPROCESSING):
+            return self.preprocessor.restore(blended, self.preprocessor.grid(image))
 
-    def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def predict(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """Probabilities (outputs, *grid) of a raw image; see `logit`."""
-        return probabilities_of(self.logit(image, spacing))
+        watch = watch or Watch()
+        logit = self.logit(image, spacing, watch)
+        with watch.stage(Stage.POSTPROCESSING):
+            return probabilities_of(logit)
 
 
 class NetworkPredictor(PatchPredictor):
@@ -188,11 +213,13 @@ class EnsemblePredictor(PatchPredictor):
         """The members' probabilities, combined."""
         return self._rule.combine(member.forward(patches) for member in self.members)
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """The logits of the combined members; see `by_patch`."""
         if self.by_patch:
-            return super().logit(image, spacing)
-        return logits_of(self._rule.combine(member.predict(image, spacing) for member in self.members))
+            return super().logit(image, spacing, watch)
+        return logits_of(self._rule.combine(member.predict(image, spacing, watch) for member in self.members))
 
 
 @implements("REQ-019", "RC-09")
@@ -226,7 +253,10 @@ class CalibratedPredictor(PatchPredictor):
         calibrated: NDArray[np.float32] = self._calibrator.apply(self.base.logits(patches), self.temperature)
         return calibrated
 
-    def logit(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
+    def logit(
+        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
+    ) -> NDArray[np.float32]:
         """The base's blended logits, calibrated."""
-        calibrated: NDArray[np.float32] = self._calibrator.apply(self.base.logit(image, spacing), self.temperature)
+        logit = self.base.logit(image, spacing, watch)
+        calibrated: NDArray[np.float32] = self._calibrator.apply(logit, self.temperature)
         return calibrated

@@ -78,6 +78,7 @@ def sliding_window(
     outputs: int = 1,
     overlap: float = OVERLAP,
     batch: int = 4,
+    told: Callable[[int, int], None] | None = None,
 ) -> NDArray[np.float32]:
     """Apply `forward` to overlapping patches and blend what it returns into one image.
 
@@ -88,6 +89,7 @@ def sliding_window(
         outputs: values a voxel.
         overlap: share of a patch that neighbours share, from 0 up to but not including 1.
         batch: tiles a call.
+        told: is told after each call how many tiles are done, and of how many.
 
     Returns:
         The weighted mean of the tiles, float32 (outputs, *grid).
@@ -102,6 +104,7 @@ def sliding_window(
     grid = padded.shape[1:]
     total = np.zeros((outputs, *grid), dtype=np.float32)
     weights = np.zeros(grid, dtype=np.float32)
+    done, of_all = 0, tiles_of(grid, patch, overlap)
     for places in _batches(grid, patch, overlap, batch):
         tiles = np.stack([padded[(slice(None), *place)] for place in places])
         values = forward(np.ascontiguousarray(tiles, dtype=np.float32))
@@ -110,6 +113,9 @@ def sliding_window(
         for place, value in zip(places, values, strict=True):
             total[(slice(None), *place)] += weight * value
             weights[place] += weight
+        done += len(places)
+        if told is not None:
+            told(done, of_all)
     total /= weights
     return total[(slice(None), *inner)]
 

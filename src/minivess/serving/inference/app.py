@@ -17,20 +17,21 @@ from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 
-from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.inference.watch import Watch
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
+from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
+from minivess.serving.inference.answering import Answering, predict, respond
 from minivess.serving.inference.interface import description, picture_body, request_body
-from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message, segmentation
+from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message
 from minivess.serving.inference.page import front_page
-from minivess.serving.inference.request_form import Asked, TurnedError, image_of, parsed, read_request
-from minivess.serving.inference.short_messages import Alive, Decision, Prediction, decision_message, prediction
+from minivess.serving.inference.request_form import TurnedError, read_request
+from minivess.serving.inference.short_messages import Alive, Decision, Prediction, decision_message
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.serving.images import MaskEncoder, check_mask_format
-from minivess.workflows.serving.inference import Answer, InferenceService
+from minivess.workflows.serving.inference import InferenceService
 
 _PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -73,12 +74,20 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     async def malformed(_request: Request, _error: RequestValidationError) -> Response:
         return problems.problem_response("malformed-request", 400, "a part of the address is malformed")
 
-    async def judged[T](request: Request, respond: Callable[[str, Asked], T]) -> Response | T:
+    async def judged[T](request: Request, judge: Callable[[Answering], T]) -> Response | T:
         """Read a request, and judge it in a thread; what cannot be read is counted."""
-        name = uuid4().hex
+        watch, begun = Watch(), time.perf_counter()
+
+        def at_its_place(asking: Answering, waited: float) -> T:
+            watch.add(Stage.QUEUEING, time.perf_counter() - waited)
+            return judge(asking)
+
         try:
-            asked = await read_request(request, bounds, engine.model)
-            return await to_thread.run_sync(lambda: respond(name, asked), limiter=places)
+            with watch.stage(Stage.READING):
+                asked = await read_request(request, bounds, engine.model)
+            asking = Answering(engine, bounds, uuid4().hex, asked, watch, begun)
+            waited = time.perf_counter()
+            return await to_thread.run_sync(lambda: at_its_place(asking, waited), limiter=places)
         except TurnedError as turned:
             return turned.how.response(engine)
         except CouldNotCheckError:
@@ -98,7 +107,7 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     )
     async def segment(request: Request) -> Response | Segmentation:
         """Answer a mask with the decision and its receipt, or refuse with reasons."""
-        return await judged(request, lambda name, asked: _respond(engine, bounds, name, asked))
+        return await judged(request, respond)
 
     if len(engine.model.task.axes) == 2:
 
@@ -110,10 +119,9 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
             summary="Segment one picture, short form",
             tags=["inference"],
         )
-        async def predict(request: Request) -> Response | Prediction:
+        async def predict_picture(request: Request) -> Response | Prediction:
             """Answer the mask of a PNG or JPEG as run lengths or PNG, on the record as `/v1/segment`."""
-            begun = time.perf_counter()
-            return await judged(request, lambda name, asked: _predict(engine, bounds, name, asked, begun=begun))
+            return await judged(request, predict)
 
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
     def page() -> str:
@@ -184,58 +192,3 @@ def _found[T](read: Callable[[], T]) -> Response | T:
         return read()
     except UsageError as error:
         return problems.problem_response("not-found", 404, error.message, hint=error.hint)
-
-
-def _respond(engine: InferenceService, limits: Limits, name: str, asked: Asked) -> Response | Segmentation:
-    """Judge one request (blocking).
-
-    Raises:
-        TurnedError: image, spacing or format of masks cannot be taken.
-    """
-    image = image_of(asked, engine.model, limits)
-    parsed(RefusalReason.INCOMPLETE, lambda: check_mask_format(asked.mask_format, image, engine.model.task))
-    answer = engine.answer(image.array, image.spacing, name, source=digest_bytes(asked.data))
-    if answer.mask is None or answer.receipt is None:
-        return _refusal(name, answer)
-    encode = MaskEncoder(asked.mask_format, image, engine.model)
-    return segmentation(engine.model, name, answer, answer.mask, answer.receipt, encode=encode)
-
-
-@implements("REQ-429")
-def _predict(
-    engine: InferenceService, limits: Limits, name: str, asked: Asked, *, begun: float
-) -> Response | Prediction:
-    """Judge the picture of a short request (blocking).
-
-    Args:
-        engine: answers images on the record.
-        limits: how much is taken in.
-        name: of the request in the log.
-        asked: the request.
-        begun: when the request came, by `time.perf_counter`.
-
-    Raises:
-        TurnedError: the picture cannot be taken, or a volume or another format was asked for.
-    """
-    image = image_of(asked, engine.model, limits)
-    answer = engine.answer(image.array, image.spacing, name, source=digest_bytes(asked.data))
-    if answer.mask is None or answer.receipt is None:
-        return _refusal(name, answer)
-    wanted = asked.mask_format if asked.mask_format == "png" else "rle"
-    encode = MaskEncoder(wanted, image, engine.model)
-    return prediction(
-        engine.model, name, answer, encode.text(answer.mask), answer.receipt, mask_format=wanted, begun=begun
-    )
-
-
-def _refusal(name: str, answer: Answer) -> Response:
-    return problems.problem_response(
-        "outside-intended-use",
-        422,
-        answer.reasons[0],
-        hint="GET /v1/model lists the bounds of the intended use",
-        request=None if answer.receipt is None else name,
-        reasons=answer.reasons,
-        refused=True,
-        receipt=answer.receipt,
-    )

@@ -8,8 +8,8 @@ from minivess.foundation.implements import implements
 from minivess.records.lengths import shown
 from minivess.records.models.task import SegmentationTask
 from minivess.serving.inference.volumes import shape_words
+from minivess.workflows.serving.answers import ServedModel
 from minivess.workflows.serving.images import MASK_FORMATS
-from minivess.workflows.serving.inference import ServedModel
 
 FORMATS = "NIfTI, TIFF, NRRD, PNG, JPEG, DICOM (one file, or a series as zip) or NumPy `.npy`"
 

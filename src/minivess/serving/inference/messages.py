@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from minivess.foundation.digests import Digest
+from minivess.ml.inference.watch import Watch
 from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.log.receipt import Receipt
+from minivess.records.log.stage_times import Stage, StageTimes
 from minivess.records.models.intended_use import IntendedUse
+from minivess.workflows.serving.answers import Answer, ServedModel
 from minivess.workflows.serving.images import MaskEncoder
-from minivess.workflows.serving.inference import Answer, ServedModel, mask_digest
+from minivess.workflows.serving.inference import mask_digest
 
 
 class Message(BaseModel):
@@ -99,7 +102,15 @@ class Segmentation(Message):
         Threshold, Field(description="Probability from which a voxel is in that mask; None for several classes.")
     ]
     model: Annotated[Digest, Field(description="SHA-256 of the record of the exported model that answered.")]
+    model_version: Annotated[str, Field(description="Version of the device.", examples=["0.1.0"])]
     request: Annotated[str, Field(description="Name of this request in the log.", examples=["5f0c1f6e2f4b4c0f"])]
+    timings: Annotated[
+        StageTimes,
+        Field(
+            description="Seconds of each stage until this message was put together. The entry has those before it.",
+            examples=[{"reading": 0.021, "inference": 1.204, "log_commit": 0.006, "encoding": 0.013}],
+        ),
+    ]
     receipt: Annotated[Receipt, Field(description="The log's signed entry for this answer with its inclusion proof.")]
 
 
@@ -111,6 +122,7 @@ def segmentation(
     receipt: Receipt,
     *,
     encode: MaskEncoder,
+    watch: Watch,
 ) -> Segmentation:
     """An answer as it is sent.
 
@@ -121,21 +133,26 @@ def segmentation(
         mask: uint8 on the grid of the image.
         receipt: of the answer's entry.
         encode: makes the text of masks.
+        watch: measures how long that takes.
     """
-    classes = tuple(
-        SegmentedClass(
-            **_facts(one.label),
-            conformal_threshold=one.conformal_threshold,
-            foreground_fraction=one.foreground_fraction,
-            conformal_mask=(None if one.conformal_mask is None else encode(one.conformal_mask, value=one.label.value)),
+    with watch.stage(Stage.ENCODING):
+        text = encode(mask)
+        classes = tuple(
+            SegmentedClass(
+                **_facts(one.label),
+                conformal_threshold=one.conformal_threshold,
+                foreground_fraction=one.foreground_fraction,
+                conformal_mask=(
+                    None if one.conformal_mask is None else encode(one.conformal_mask, value=one.label.value)
+                ),
+            )
+            for one in answer.classes
         )
-        for one in answer.classes
-    )
     only = classes[0] if model.task.one_class else None
     return Segmentation(
         decision="answered",
         reasons=(),
-        mask=encode(mask),
+        mask=text,
         mask_format=encode.name,
         mask_digest=mask_digest(mask),
         axes=model.task.axes,
@@ -147,7 +164,9 @@ def segmentation(
         conformal_mask=None if only is None else only.conformal_mask,
         conformal_threshold=None if only is None else only.conformal_threshold,
         model=model.digest,
+        model_version=model.version,
         request=request,
+        timings=watch.times,
         receipt=receipt,
     )
 

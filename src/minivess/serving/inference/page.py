@@ -11,7 +11,7 @@ from html import escape
 from minivess.records.lengths import shown
 from minivess.serving.inference.interface import call_example, has_size, images, rule_words
 from minivess.serving.inference.volumes import shape_words
-from minivess.workflows.serving.inference import ServedModel
+from minivess.workflows.serving.answers import ServedModel
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b2733; --soft: #55636f; --line: #d9d4cb; --ground: #fbfaf6; }

@@ -21,8 +21,9 @@ from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.inference import problems
 from minivess.serving.inference.interface import form_hint, has_size
 from minivess.serving.inference.volumes import MAGIC, Limits, parse_npy, parse_spacing
+from minivess.workflows.serving.answers import ServedModel
 from minivess.workflows.serving.images import MASK_FORMATS, RequestImage, read_image
-from minivess.workflows.serving.inference import InferenceService, ServedModel
+from minivess.workflows.serving.inference import InferenceService
 
 _SPACING_BYTES = 1024
 _DIGITS = 18

@@ -13,7 +13,7 @@ from minivess.foundation.digests import Digest
 from minivess.records.log.entry import Entry
 from minivess.records.log.receipt import Receipt
 from minivess.serving.inference.messages import Message
-from minivess.workflows.serving.inference import Answer, ServedModel
+from minivess.workflows.serving.answers import Answer, ServedModel
 
 
 class Alive(Message):

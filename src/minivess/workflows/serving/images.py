@@ -15,7 +15,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.writing.placed_mask import PlacedMask
 from minivess.ml.writing.registry import WRITERS, write_mask
 from minivess.records.models.task import SegmentationTask
-from minivess.workflows.serving.inference import ServedModel
+from minivess.workflows.serving.answers import ServedModel
 
 MASK_FORMATS = tuple(WRITERS)
 """The formats of masks, by name; the first one is usual."""

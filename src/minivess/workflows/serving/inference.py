@@ -6,130 +6,42 @@ an entry as well, or is counted: when the request could not be read, or when mor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Literal
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from minivess.compliance.audit.promotions import PROMOTING, Promotions
-from minivess.foundation.digests import digest_bytes, digest_json
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import UsageError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
 from minivess.ml.inference.answers import class_probabilities, mask_of
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.intended_use import Spacing, outside_reasons
-from minivess.ml.inference.predictor import Predictor
+from minivess.ml.inference.watch import Watch
 from minivess.records.artifact import Artifact
-from minivess.records.data.dataset import LabelClass
-from minivess.records.log.entry import Context, Entry
+from minivess.records.log.entry import Entry
 from minivess.records.log.payloads.models import ClassShare, Inference
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
-from minivess.records.models.intended_use import IntendedUse
+from minivess.records.log.stage_times import Stage
+from minivess.records.models.exports.contract import AppliedCalibrator, ModelContract
 from minivess.records.models.model import MASK_THRESHOLD
-from minivess.records.models.task import SegmentationTask
+from minivess.workflows.serving.answers import Answer, ClassAnswer, OpenedModel, ServedModel
+from minivess.workflows.serving.observer import ClassFact, Observer, Served, Unobserved
 from minivess.workflows.serving.serving_log import ServingLog
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import Recording, recorded
 from minivess.workflows.session.services import Services
 
 ACTION = "inference"
+_log = logging.getLogger(__name__)
 _DECISION_LENGTH = 200
-
-
-@dataclass(frozen=True)
-class ClassAnswer:
-    """What an answer says of one class.
-
-    Attributes:
-        label: value in the mask, name, colour and coded term.
-        foreground_fraction: its share of the mask's voxels.
-        conformal_threshold: probability from which a voxel is in the conformal mask; None when there is no guarantee.
-        conformal_mask: uint8 on the grid of the image, 1 where the class may be that the mask misses, with the recall that
-            calibration guarantees; None when there is no guarantee. The masks of several classes may overlap.
-    """
-
-    label: LabelClass
-    foreground_fraction: float
-    conformal_threshold: float | None
-    conformal_mask: NDArray[np.uint8] | None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the service says about one request, and the proof that it is in the log.
-
-    Attributes:
-        decision: whether there is a mask.
-        reasons: why not, one sentence each; empty when answered.
-        mask: uint8 on the grid of the image, with the values of the classes, 0 is background; None when refused.
-        classes: one for each class, in ascending order of value; empty when refused.
-        receipt: of the entry this answer is; None for a refusal that is counted.
-    """
-
-    decision: Literal["answered", "refused"]
-    reasons: tuple[str, ...]
-    mask: NDArray[np.uint8] | None
-    classes: tuple[ClassAnswer, ...]
-    receipt: Receipt | None
-
-    @property
-    def foreground_fraction(self) -> float:
-        """The share of voxels in the mask, of any class."""
-        return 0.0 if self.mask is None else float(np.count_nonzero(self.mask) / self.mask.size)
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """What is served: the model's digest, what it takes and gives, its thresholds, and the intended use.
-
-    Attributes:
-        digest: of the model.
-        task: channels, axes and classes.
-        conformal_thresholds: of each class, in their order: it makes the wider mask that carries the recall guarantee of the
-            calibration. None where there is no guarantee.
-        intended_use: bounds of what is answered.
-        device: name of the device.
-        version: of the device.
-        statement: the intended use in words.
-    """
-
-    name: str
-    """How the log names what the digest is of: the record of the export."""
-    digest: str
-    task: SegmentationTask
-    stated_threshold: float
-    """What the record of the export states; 0.5 of several classes, where it has no effect."""
-    conformal_thresholds: tuple[float | None, ...]
-    intended_use: IntendedUse
-    device: str
-    version: str
-    statement: str
-
-    @property
-    def threshold(self) -> float | None:
-        """The probability from which a voxel is in the mask that was evaluated; None for several classes: the argmax."""
-        return self.stated_threshold if self.task.one_class else None
-
-    @property
-    def rule(self) -> Literal["threshold", "argmax"]:
-        """How the mask follows from probabilities."""
-        return "threshold" if self.task.one_class else "argmax"
-
-
-@dataclass(frozen=True)
-class OpenedModel:
-    """A model that may be served, ready to run."""
-
-    predictor: Predictor
-    """Image and spacing -> calibrated probabilities (outputs, *grid)."""
-    served: ServedModel
-    context: Context
-    """Circumstances of every answer, found once."""
 
 
 @implements("REQ-027", "REQ-029", "REQ-348", "REQ-170", "REQ-173", "REQ-176", "RC-01", "RC-12")
@@ -139,20 +51,27 @@ class InferenceService:
     Args:
         serving: the serving log that answers are recorded in.
         opened: what is served.
+        observer: is told of answers, refusals and requests that were turned away.
     """
 
-    def __init__(self, serving: ServingLog, opened: OpenedModel) -> None:
+    def __init__(self, serving: ServingLog, opened: OpenedModel, *, observer: Observer | None = None) -> None:
         self.model = opened.served
+        self.observer = observer or Unobserved()
         self._serving = serving
         self._predictor = opened.predictor
         self._context = opened.context
-        self._inputs = (
-            Artifact(name=self.model.name, digest=self.model.digest),
-            Artifact(name="service/intended-use", digest=digest_json(self.model.intended_use.model_dump(mode="json"))),
-        )
+        self._inputs = self.model.artifacts
 
+    @implements("REQ-431")
     def answer(
-        self, image: NDArray[np.generic], spacing: Spacing | None, request_id: str, *, source: str | None = None
+        self,
+        image: NDArray[np.generic],
+        spacing: Spacing | None,
+        request_id: str,
+        *,
+        source: str | None = None,
+        caller: str | None = None,
+        watch: Watch | None = None,
     ) -> Answer:
         """Segment an image, or refuse it, and record which.
 
@@ -161,22 +80,46 @@ class InferenceService:
             spacing: micrometres along each axis; None where no physical size is known.
             request_id: names the request in the log; made by the service, never by the client.
             source: digest of the bytes the image came from; by default of the array's own bytes.
+            caller: who asks, where callers are known.
+            watch: measures the stages, and is told of progress.
 
         Raises:
             CouldNotCheckError: the log cannot be written, so there is no answer.
         """
+        watch = watch or Watch()
         digest = digest_bytes(np.ascontiguousarray(image).tobytes()) if source is None else source
         task = self.model.task
         known = spacing or (1.0,) * len(task.axes)
-        reasons = outside_reasons(self.model.intended_use, image, known, "px" if spacing is None else "um")
+        with watch.stage(Stage.PREPROCESSING):
+            reasons = outside_reasons(self.model.intended_use, image, known, "px" if spacing is None else "um")
         if reasons:
-            return self.refuse(reasons, request_id, source=digest)
-        with self._recorded(request_id, digest) as record:
-            probabilities = self._predictor.predict(image, spacing)
-            mask = mask_of(probabilities, task, threshold=self.model.stated_threshold)
-            answer = Answer("answered", (), mask, self._classes(mask, probabilities), None)
-            self._record(record, request_id, answer, mask)
-        return replace(answer, receipt=self._receipt(record))
+            return self.refuse(reasons, request_id, source=digest, caller=caller, watch=watch)
+        with ExitStack() as commit, self._recorded(request_id, digest) as record:
+            probabilities = self._predictor.predict(image, spacing, watch)
+            with watch.stage(Stage.POSTPROCESSING):
+                mask = mask_of(probabilities, task, threshold=self.model.stated_threshold)
+                answer = Answer("answered", (), mask, self._classes(mask, probabilities), None)
+                self._record(record, request_id, answer, mask)
+            record.payload(caller=caller, times=watch.times)
+            commit.enter_context(watch.stage(Stage.LOG_COMMIT))
+        return replace(answer, receipt=self._receipt(record), times=watch.times)
+
+    @implements("REQ-430")
+    def tell(self, answer: Answer, request_id: str, watch: Watch, *, caller: str | None = None) -> None:
+        """Tell the observer of an answer that is ready to be sent; that it fails is a warning."""
+        facts = tuple(ClassFact(one.label.name, one.foreground_fraction, one.confidence) for one in answer.classes)
+        served = Served(
+            request=request_id,
+            decision=answer.decision,
+            reasons=answer.reasons,
+            times=watch.times,
+            classes=facts,
+            caller=caller,
+            index=None if answer.receipt is None else answer.receipt.index,
+            model=self.model.digest,
+            version=self.model.version,
+        )
+        _told(lambda: self.observer.served(served))
 
     def _classes(self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> tuple[ClassAnswer, ...]:
         """What an answer says of each class."""
@@ -186,6 +129,7 @@ class InferenceService:
                 float(np.count_nonzero(mask == label.value) / mask.size),
                 threshold,
                 None if threshold is None else (probability >= threshold).astype(np.uint8),
+                _confidence(mask, label.value, probability),
             )
             for label, probability, threshold in zip(
                 self.model.task.classes,
@@ -219,13 +163,23 @@ class InferenceService:
         )
         record.payload(**told.model_dump(mode="json"))
 
-    def refuse(self, reasons: tuple[str, ...], request_id: str, *, source: str) -> Answer:
+    def refuse(
+        self,
+        reasons: tuple[str, ...],
+        request_id: str,
+        *,
+        source: str,
+        caller: str | None = None,
+        watch: Watch | None = None,
+    ) -> Answer:
         """Record that an image is not answered, and why; or count it, when many were refused this minute.
 
         Args:
             reasons: one sentence each; nothing the client wrote belongs in them.
             request_id: names the request in the log.
             source: digest of what was sent.
+            caller: who asks, where callers are known.
+            watch: measures the stages.
 
         Raises:
             UsageError: there is no reason.
@@ -233,20 +187,23 @@ class InferenceService:
         """
         if not reasons:
             raise UsageError("a refusal needs a reason")
+        watch = watch or Watch()
         if not self._serving.refusals.may_have_entry():
-            self.turn_away(RefusalReason.OUTSIDE_USE)
-            return Answer("refused", reasons, None, (), None)
-        with self._recorded(request_id, source) as record:
+            self._serving.refusals.count(RefusalReason.OUTSIDE_USE)
+            return Answer("refused", reasons, None, (), None, watch.times)
+        with ExitStack() as commit, self._recorded(request_id, source) as record:
             decision = f"refused: {'; '.join(reasons)}"
             if len(decision) > _DECISION_LENGTH:
                 decision = f"{decision[: _DECISION_LENGTH - 1]}…"
-            record.payload(decision=decision)
+            record.payload(decision=decision, caller=caller, times=watch.times)
             record.refuse(reasons[0])
-        return Answer("refused", reasons, None, (), self._receipt(record))
+            commit.enter_context(watch.stage(Stage.LOG_COMMIT))
+        return Answer("refused", reasons, None, (), self._receipt(record), watch.times)
 
     def turn_away(self, reason: RefusalReason) -> None:
         """Count a request that could not be read."""
         self._serving.refusals.count(reason)
+        _told(lambda: self.observer.turned_away(reason))
 
     def receipt(self, index: int) -> Receipt:
         """The receipt of an answer given earlier, with its proof through both logs as they are now.
@@ -306,6 +263,20 @@ class InferenceService:
         return record.receipt.model_copy(update={"through": self._serving.through})
 
 
+def _confidence(mask: NDArray[np.uint8], value: int, probability: NDArray[np.float32]) -> float | None:
+    """The mean probability of a class over the voxels of the mask that have it."""
+    inside = mask == value
+    return float(probability.mean(where=inside, dtype=np.float64)) if inside.any() else None
+
+
+def _told(tell: Callable[[], None]) -> None:
+    """Tell an observer; that it fails is a warning."""
+    try:
+        tell()
+    except Exception as error:  # whatever an observer does, the answer stands
+        _log.warning("an observer of the service failed: %s", type(error).__name__)
+
+
 def mask_digest(mask: NDArray[np.uint8]) -> str:
     """The digest by which the log knows a mask: of its voxels' bytes in C order, one byte a voxel."""
     return digest_bytes(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())
@@ -337,9 +308,17 @@ def open_model(services: Services) -> OpenedModel:
         device=device.name,
         version=device.version,
         statement=device.intended_use,
+        calibrator=_calibrator(inputs, contract),
     )
     context = services.context(model=opened.digest, device="cpu, ONNX Runtime", **inputs.version)
     return OpenedModel(opened, model, context)
+
+
+def _calibrator(inputs: BoundInputs, contract: ModelContract | None) -> AppliedCalibrator:
+    """How logits are calibrated; graphs of version 0.1.0 divide by the temperature of the calibration."""
+    if contract is not None:
+        return contract.calibrator
+    return AppliedCalibrator(method=TEMPERATURE_SCALING, parameter=inputs.calibration.temperature, inside=True)
 
 
 def _check_use(services: Services, model: str) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Observation, Record, ShortText, Slug
+from minivess.records.log.stage_times import StageTimes
 from minivess.records.models.training_run import RunPart
 
 if TYPE_CHECKING:
@@ -111,3 +112,7 @@ class Inference(Observation):
     """Whether there is a conformal mask of any class."""
     classes: Annotated[tuple[ClassShare, ...], Field(exclude_if=lambda classes: not classes)] = ()
     """Of each of several classes; left out of the JSON for one class, as in entries of before."""
+    caller: Annotated[Slug | None, Field(exclude_if=lambda caller: caller is None)] = None
+    """Who asked; left out where callers are not known, as in entries of before."""
+    times: Annotated[StageTimes | None, Field(exclude_if=lambda times: times is None)] = None
+    """Of the stages before the entry; entries of before have none."""

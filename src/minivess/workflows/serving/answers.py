@@ -1,0 +1,133 @@
+"""What is served, and what an answer says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from minivess.foundation.digests import digest_json
+from minivess.foundation.implements import implements
+from minivess.ml.inference.predictor import WatchedPredictor
+from minivess.records.artifact import Artifact
+from minivess.records.data.dataset import LabelClass
+from minivess.records.log.entry import Context
+from minivess.records.log.receipt import Receipt
+from minivess.records.log.stage_times import StageTimes
+from minivess.records.models.exports.contract import AppliedCalibrator
+from minivess.records.models.intended_use import IntendedUse
+from minivess.records.models.task import SegmentationTask
+
+
+@dataclass(frozen=True)
+class ClassAnswer:
+    """What an answer says of one class.
+
+    Attributes:
+        label: value in the mask, name, colour and coded term.
+        foreground_fraction: its share of the mask's voxels.
+        conformal_threshold: probability from which a voxel is in the conformal mask; None when there is no guarantee.
+        confidence: mean calibrated probability of the class over the voxels of the mask that have it; None where none has.
+        conformal_mask: uint8 on the grid of the image, 1 where the class may be that the mask misses, with the recall that
+            calibration guarantees; None when there is no guarantee. The masks of several classes may overlap.
+    """
+
+    label: LabelClass
+    foreground_fraction: float
+    conformal_threshold: float | None
+    conformal_mask: NDArray[np.uint8] | None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service says about one request, and the proof that it is in the log.
+
+    Attributes:
+        decision: whether there is a mask.
+        reasons: why not, one sentence each; empty when answered.
+        mask: uint8 on the grid of the image, with the values of the classes, 0 is background; None when refused.
+        classes: one for each class, in ascending order of value; empty when refused.
+        receipt: of the entry this answer is; None for a refusal that is counted.
+        times: of the stages up to the entry on the disk.
+    """
+
+    decision: Literal["answered", "refused"]
+    reasons: tuple[str, ...]
+    mask: NDArray[np.uint8] | None
+    classes: tuple[ClassAnswer, ...]
+    receipt: Receipt | None
+    times: StageTimes = field(default_factory=StageTimes)
+
+    @property
+    def foreground_fraction(self) -> float:
+        """The share of voxels in the mask, of any class."""
+        return 0.0 if self.mask is None else float(np.count_nonzero(self.mask) / self.mask.size)
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """What is served: the model's digest, what it takes and gives, its thresholds, and the intended use.
+
+    Attributes:
+        digest: of the model.
+        task: channels, axes and classes.
+        conformal_thresholds: of each class, in their order: it makes the wider mask that carries the recall guarantee of the
+            calibration. None where there is no guarantee.
+        intended_use: bounds of what is answered.
+        device: name of the device.
+        version: of the device.
+        statement: the intended use in words.
+        calibrator: how logits are calibrated; None where no record states it.
+    """
+
+    name: str
+    """How the log names what the digest is of: the record of the export."""
+    digest: str
+    task: SegmentationTask
+    stated_threshold: float
+    """What the record of the export states; 0.5 of several classes, where it has no effect."""
+    conformal_thresholds: tuple[float | None, ...]
+    intended_use: IntendedUse
+    device: str
+    version: str
+    statement: str
+    calibrator: AppliedCalibrator | None = None
+
+    @property
+    def threshold(self) -> float | None:
+        """The probability from which a voxel is in the mask that was evaluated; None for several classes: the argmax."""
+        return self.stated_threshold if self.task.one_class else None
+
+    @property
+    def rule(self) -> Literal["threshold", "argmax"]:
+        """How the mask follows from probabilities."""
+        return "threshold" if self.task.one_class else "argmax"
+
+    @property
+    @implements("REQ-431")
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """What every answer rests on, as the log names it: model, bounds, calibrator and rule of the decision."""
+        rule = {
+            "rule": self.rule,
+            "threshold": self.threshold,
+            "conformal": [[one.value, self.conformal_thresholds[n]] for n, one in enumerate(self.task.classes)],
+        }
+        facts = {"service/intended-use": self.intended_use.model_dump(mode="json"), "service/decision-rule": rule}
+        if self.calibrator is not None:
+            facts["service/calibrator"] = self.calibrator.model_dump(mode="json")
+        digests = (Artifact(name=name, digest=digest_json(facts[name])) for name in sorted(facts))
+        return (Artifact(name=self.name, digest=self.digest), *digests)
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model that may be served, ready to run."""
+
+    predictor: WatchedPredictor
+    """Image and spacing -> calibrated probabilities (outputs, *grid)."""
+    served: ServedModel
+    context: Context
+    """Circumstances of every answer, found once."""

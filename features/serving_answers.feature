@@ -11,13 +11,13 @@ Feature: What an answer says of itself
     And together they are not longer than the request
 
   @REQ-430
-  Scenario Outline: The observer of a service is told of each request
+  Scenario Outline: The observer of a service is notified of each request
     Given a service with an observer
     When <what> is sent
-    Then the observer is told of <told>
+    Then the observer is notified of <what it hears>
 
     Examples:
-      | what                             | told                                       |
+      | what                             | what it hears                               |
       | a known volume                   | an answer with times and the share of each class |
       | a volume without contrast        | a refusal with its reasons                 |
       | a file that is no image          | a request turned away for volume           |

@@ -115,7 +115,7 @@ def _sum(story: Story, facts: dict[str, Any]) -> None:
     assert 0 < StageTimes.model_validate(story.answered.json()["timings"]).total <= facts["took"]
 
 
-@then("the observer is told of an answer with times and the share of each class")
+@then("the observer is notified of an answer with times and the share of each class")
 def _heard_answer(story: Story, facts: dict[str, Any]) -> None:
     body = story.answered.json()
     (heard,) = facts["heard"].served_
@@ -126,7 +126,7 @@ def _heard_answer(story: Story, facts: dict[str, Any]) -> None:
     assert (heard.model, heard.version) == (body["model"], body["model_version"])
 
 
-@then("the observer is told of a refusal with its reasons")
+@then("the observer is notified of a refusal with its reasons")
 def _heard_refusal(story: Story, facts: dict[str, Any]) -> None:
     body = story.answered.json()
     (heard,) = facts["heard"].served_
@@ -135,7 +135,7 @@ def _heard_refusal(story: Story, facts: dict[str, Any]) -> None:
     assert heard.times.log_commit is not None
 
 
-@then("the observer is told of a request turned away for volume")
+@then("the observer is notified of a request turned away for volume")
 def _heard_turned(facts: dict[str, Any]) -> None:
     assert (facts["heard"].served_, facts["heard"].turned) == ([], [RefusalReason.VOLUME])
 

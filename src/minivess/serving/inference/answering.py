@@ -105,7 +105,7 @@ def _judged[T](
         made: Response | T = _refusal(asking.name, answer)
     else:
         made = message(image, answer, answer.mask, answer.receipt)
-    engine.tell(answer, asking.name, watch, caller=asking.caller)
+    engine.notify(answer, asking.name, watch, caller=asking.caller)
     return made
 
 

@@ -105,8 +105,8 @@ class InferenceService:
         return replace(answer, receipt=self._receipt(record), times=watch.times)
 
     @implements("REQ-430")
-    def tell(self, answer: Answer, request_id: str, watch: Watch, *, caller: str | None = None) -> None:
-        """Tell the observer of an answer that is ready to be sent; that it fails is a warning."""
+    def notify(self, answer: Answer, request_id: str, watch: Watch, *, caller: str | None = None) -> None:
+        """Notify the observer of an answer that is ready to be sent; that it fails is a warning."""
         facts = tuple(ClassFact(one.label.name, one.foreground_fraction, one.confidence) for one in answer.classes)
         served = Served(
             request=request_id,
@@ -119,7 +119,7 @@ class InferenceService:
             model=self.model.digest,
             version=self.model.version,
         )
-        _told(lambda: self.observer.served(served))
+        _notified(lambda: self.observer.served(served))
 
     def _classes(self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> tuple[ClassAnswer, ...]:
         """What an answer says of each class."""
@@ -203,7 +203,7 @@ class InferenceService:
     def turn_away(self, reason: RefusalReason) -> None:
         """Count a request that could not be read."""
         self._serving.refusals.count(reason)
-        _told(lambda: self.observer.turned_away(reason))
+        _notified(lambda: self.observer.turned_away(reason))
 
     def receipt(self, index: int) -> Receipt:
         """The receipt of an answer given earlier, with its proof through both logs as they are now.
@@ -269,10 +269,10 @@ def _confidence(mask: NDArray[np.uint8], value: int, probability: NDArray[np.flo
     return float(probability.mean(where=inside, dtype=np.float64)) if inside.any() else None
 
 
-def _told(tell: Callable[[], None]) -> None:
-    """Tell an observer; that it fails is a warning."""
+def _notified(notify: Callable[[], None]) -> None:
+    """Notify an observer; that it fails is a warning."""
     try:
-        tell()
+        notify()
     except Exception as error:  # whatever an observer does, the answer stands
         _log.warning("an observer of the service failed: %s", type(error).__name__)
 

@@ -3,6 +3,7 @@
     uv run python benchmarks/training.py augmentation    (CPU milliseconds a patch, by change and by strength)
     uv run python benchmarks/training.py rare-objects    (objects that fill .02 % of the voxels, three seeds, 12 CPU-minutes)
     uv run python benchmarks/training.py speed           (steps a second against other loops, ratios with their intervals)
+    uv run python benchmarks/training.py recording       (share of the time that recording and tracking take)
     uv run python benchmarks/training.py memory          (peak at 10 and at 1,000 cases)
     uv run python benchmarks/training.py first-step      (time to the first step)
 
@@ -20,6 +21,7 @@ PARTS = {
     "augmentation": "training_augmentation",
     "rare-objects": "training_rare_objects",
     "speed": "training_speed",
+    "recording": "training_recording",
     "memory": "training_memory",
     "first-step": "training_first_step",
 }

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -19,6 +19,7 @@ from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_run import Beat
+from minivess.records.sinks import RunListener
 
 PATCH, BATCH = (32, 64, 64), 2
 SPEC = SegResNetSpec(patch=PATCH, filters=8)
@@ -72,11 +73,12 @@ class Stopwatch:
         """Nothing to note."""
 
 
-def trained(store: CaseStore, training: TrainingSpec, *, workers: int | None = None) -> Stopwatch:
-    """Train a member of the store's cases, which is thrown away; returns what noted its steps."""
+def trained(
+    store: CaseStore, training: TrainingSpec, *, workers: int | None = None, watch: RunListener | None = None
+) -> None:
+    """Train a member of the store's cases, which is thrown away."""
     from minivess.ml.training.member import train_member
 
-    watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
         train_member(
             store,
@@ -89,15 +91,25 @@ def trained(store: CaseStore, training: TrainingSpec, *, workers: int | None = N
             workers=workers,
             listener=watch,
         )
-    return watch
 
 
-def interval(ratios: Sequence[float]) -> str:
+class Interval(NamedTuple):
+    """A geometric mean and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def interval(ratios: Sequence[float]) -> Interval:
     """Geometric mean of ratios and its 95 % interval by Student's t."""
     logs = np.log(ratios)
     mean = float(logs.mean())
     half = float(stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / math.sqrt(len(logs)))
-    return f"{math.exp(mean):.3f} [{math.exp(mean - half):.3f}, {math.exp(mean + half):.3f}]"
+    return Interval(math.exp(mean), math.exp(mean - half), math.exp(mean + half))
 
 
 def anonymous_memory(process: int) -> int:

@@ -6,6 +6,7 @@ before the cases are preprocessed.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,12 @@ SHAPE = (32, 64, 64)
 WORKERS = 2
 
 
-def measure() -> None:
-    """Print the ratio of the peaks."""
+def measure() -> int:
+    """Print the ratio of the peaks; 1 when it is too large."""
     few, many = (_peak(count) for count in (FEW, MANY))
     print(f"peak RssAnon at {FEW} cases: {few / 1e6:.0f} MB; at {MANY:,}: {many / 1e6:.0f} MB", flush=True)
-    print(f"ratio {many / few:.3f}, at most {MOST}", flush=True)
+    print(f"ratio {many / few:.3f}, at most {MOST}; load {os.getloadavg()[0]:.1f}", flush=True)
+    return int(many > MOST * few)
 
 
 def _peak(count: int) -> int:
@@ -50,7 +52,8 @@ def _train(folder: Path, count: int, workers: int, begun: float | None) -> None:
     training = TrainingSpec.model_validate(
         {"members": [0], "steps": 1 if begun else 20, "batch": shared.BATCH, "validation": {"share": 0}}
     )
-    watch = shared.trained(store, training, workers=workers)
+    watch = shared.Stopwatch()
+    shared.trained(store, training, workers=workers, watch=watch)
     if begun:
         first = time.time() - time.perf_counter() + watch.times[0]
         print(

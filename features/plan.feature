@@ -20,6 +20,30 @@ Feature: A plan for the network and its training
     When a plan is made that replaces what is stated
     Then the patch is planned, and the stated one is named
 
+  @REQ-333
+  Scenario Outline: bf16 is planned where the processor multiplies in it
+    Given a machine whose processor states "<flags>"
+    When a plan is made for that machine
+    Then its precision is <precision>
+
+    Examples:
+      | flags                                | precision   |
+      | flags : fpu sse2 avx512_bf16 avx512f | bf16        |
+      | flags : fpu sse2 amx_bf16            | bf16        |
+      | flags : fpu sse2 avx512f             | fp32        |
+      | Features : fp asimd                  | not planned |
+
+  @REQ-334
+  Scenario: A plan says where flips make what no case shows
+    Given cases in each of which head is before tail along y
+    When a plan is made for them
+    Then it remarks that head comes before tail along y, and names flips and quarter-turns
+    When a plan is made for them without flips and quarter turns
+    Then it has no remark
+    Given one of the cases is turned round
+    When a plan is made for them
+    Then it has no remark
+
   @REQ-346
   Scenario Outline: The memory of training is predicted within a quarter
     Given a <network> of <levels> levels and <filters> filters with a patch of <patch> and a batch of <batch>

@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.reading.yaml_edits import set_values
-from minivess.ml.planning.memory import training_memory
+from minivess.ml.planning import memory as memory_module
+from minivess.ml.planning.fingerprint import DataFingerprint, fingerprint
+from minivess.ml.planning.memory import memory_at_hand, training_memory
+from minivess.ml.planning.proposal import Settings, propose
+from minivess.ml.quality.survey import survey
+from minivess.records.data.dataset import LabelClass
 from minivess.records.lengths import spacing_text
 from minivess.records.models.networks.network import NetworkSpec
-from minivess.records.models.plan import Plan, PlannedLine
+from minivess.records.models.networks.segresnet import SegResNetSpec
+from minivess.records.models.plan import MemoryAtHand, Plan, PlannedLine
+from minivess.records.models.preprocessing import PreprocessingChoice
 from minivess.records.models.task import SegmentationTask
-from minivess.records.models.training import Augmentation
+from minivess.records.models.training import Augmentation, TrainingSpec
 from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.workspace_files import split_of
+from tests.support.builders.prepared_sets import manifest, picture, put
 from tests.support.command_line import Finished, run_here
 from tests.support.projects import ProjectFolder
 from tests.support.specifications import read_specification
@@ -27,6 +37,9 @@ from tests.support.specifications import read_specification
 scenarios("plan.feature")
 
 MEMORY = ("--memory", "2GB")
+
+Body = tuple[np.ndarray, np.ndarray]
+"""An image and its mask."""
 
 
 @dataclass
@@ -197,3 +210,90 @@ def unchanged(planned: Planned) -> None:
     assert planned.text == planned.before
     assert planned.shown is not None
     assert "minivess.yaml is unchanged" in planned.shown.err
+
+
+@given(parsers.parse('a machine whose processor states "{flags}"'), target_fixture="machine")
+def a_machine(tmp_path: Path, flags: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(memory_module, "_gpu_memory", lambda: None)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemAvailable: 8000000 kB\n", encoding="utf-8")
+    (tmp_path / "proc" / "cpuinfo").write_text(
+        f"processor\t: 0\n{flags.replace(' :', chr(9) + ':')}\n\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+@when("a plan is made for that machine", target_fixture="plan")
+def plan_there(machine: Path) -> Plan:
+    found = DataFingerprint(
+        task=SegmentationTask(),
+        modality="MR",
+        unit="um",
+        cases=9,
+        subjects=9,
+        grids=((40, 120, 120),) * 9,
+        spacings=((1, 1, 1),) * 9,
+    )
+    return propose(found, _settings(TrainingSpec()), memory_at_hand(machine), part="all cases")
+
+
+@then(parsers.parse("its precision is {precision}"))
+def planned_precision(plan: Plan, precision: str) -> None:
+    proposed = {line.place: line.value for line in plan.lines if line.writes}
+    assert proposed.get("training.precision", "not planned") == precision
+
+
+@given("cases in each of which head is before tail along y", target_fixture="bodies")
+def bodies() -> list[Body]:
+    made = []
+    for number in range(6):
+        image, label = picture(number)
+        label[...] = 0
+        label[4 + number : 16, 8:40] = 1
+        label[16 + number : 40, 8:40] = 2
+        made.append((image, label))
+    return made
+
+
+@given("one of the cases is turned round")
+def turned(bodies: list[Body]) -> None:
+    image, label = bodies[3]
+    bodies[3] = image[::-1].copy(), label[::-1].copy()
+
+
+@when("a plan is made for them", target_fixture="plan")
+def plan_bodies(bodies: list[Body], tmp_path: Path) -> Plan:
+    return _plan_of(bodies, tmp_path, Augmentation())
+
+
+@when("a plan is made for them without flips and quarter turns", target_fixture="plan")
+def plan_without(bodies: list[Body], tmp_path: Path) -> Plan:
+    return _plan_of(bodies, tmp_path, Augmentation(without=("flips", "quarter-turns")))
+
+
+@then(parsers.parse("it remarks that {one} comes before {other} along {axis}, and names flips and quarter-turns"))
+def remarked(plan: Plan, one: str, other: str, axis: str) -> None:
+    [remark] = plan.remarks
+    assert f"{one} comes before {other} along {axis} in all 6 examined cases" in remark
+    assert "without flips and quarter-turns" in remark
+
+
+@then("it has no remark")
+def silent(plan: Plan) -> None:
+    assert plan.remarks == ()
+
+
+def _plan_of(bodies: list[Body], folder: Path, augmentation: Augmentation) -> Plan:
+    classes = (LabelClass(value=1, name="head"), LabelClass(value=2, name="tail"))
+    with tempfile.TemporaryDirectory(dir=folder) as root:
+        records = [
+            put(Path(root), f"case-{number}", *body, classes=classes, subject=f"subject-{number}")
+            for number, body in enumerate(bodies)
+        ]
+        found = fingerprint(survey(manifest(records), Path(root)))
+    at_hand = MemoryAtHand(size=8 << 30, device="cpu", source="this test")
+    return propose(found, _settings(TrainingSpec(augmentation=augmentation)), at_hand, part="all cases")
+
+
+def _settings(training: TrainingSpec) -> Settings:
+    return Settings(model=SegResNetSpec(), training=training, preprocessing=PreprocessingChoice())

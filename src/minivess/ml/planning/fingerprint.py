@@ -15,7 +15,7 @@ import numpy as np
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.cases.prepared import load_case
-from minivess.ml.planning.structures import CaseStructure, ClassShape, class_shapes, structure_of
+from minivess.ml.planning.structures import CaseStructure, ClassShape, Side, class_shapes, constant_side, structure_of
 from minivess.ml.quality.survey import Survey
 from minivess.records.data.dataset import CaseRecord, Unit
 from minivess.records.models.task import SegmentationTask, task_of
@@ -41,6 +41,7 @@ class DataFingerprint:
         foreground: share of all voxels in the masks.
         contrast: by how many deviations of an image the medians of cases differ (5th to 95th percentile).
         classes: what the classes look like; without those that no examined case has.
+        side: two classes that lie in one order along an axis in every examined case.
     """
 
     task: SegmentationTask
@@ -54,6 +55,7 @@ class DataFingerprint:
     foreground: float = 0.0
     contrast: float = 0.0
     classes: tuple[ClassShape, ...] = ()
+    side: Side | None = None
 
     @property
     def voxels(self) -> int:
@@ -99,6 +101,7 @@ def fingerprint(surveyed: Survey, *, progress: Progress | None = None) -> DataFi
     measured = [surveyed.measures[case.id] for case in records]
     deviation = median(one.deviation for one in measured)
     middles = np.percentile([one.quantiles.p50 for one in measured], [5, 95])
+    found = _structures_of_cases(surveyed, task, progress)
     return DataFingerprint(
         task=task,
         modality=records[0].modality,
@@ -110,11 +113,15 @@ def fingerprint(surveyed: Survey, *, progress: Progress | None = None) -> DataFi
         darkest=min(one.minimum for one in measured),
         foreground=sum(one.foreground for one in measured) / sum(one.voxels for one in measured),
         contrast=float(middles[1] - middles[0]) / deviation if deviation > 0 else 0.0,
-        classes=_classes(surveyed, task, progress),
+        classes=class_shapes(found),
+        side=constant_side(found, task.axes),
     )
 
 
-def _classes(surveyed: Survey, task: SegmentationTask, progress: Progress | None) -> tuple[ClassShape, ...]:
+def _structures_of_cases(
+    surveyed: Survey, task: SegmentationTask, progress: Progress | None
+) -> dict[str, list[CaseStructure]]:
+    """The examined cases of each class."""
     records = surveyed.manifest.cases
     count = min(EXAMINED, len(records))
     examined = [records[number * len(records) // count] for number in range(count)]
@@ -126,7 +133,7 @@ def _classes(surveyed: Survey, task: SegmentationTask, progress: Progress | None
             found[name].append(structure)
     if progress is not None:
         progress("structures", count, count)
-    return class_shapes(found)
+    return found
 
 
 def _structures(surveyed: Survey, case: CaseRecord) -> list[CaseStructure]:

@@ -140,7 +140,7 @@ def stated_memory(text: str) -> int | None:
 
 def memory_at_hand(root: Path = Path("/")) -> MemoryAtHand:
     """What training may take: the free memory of the GPU that PyTorch would use, else the least of MemAvailable and what is
-    left of the limit of the control group (cgroup v2, or v1).
+    left of the limit of the control group (cgroup v2, or v1). Of a processor also whether it multiplies in bf16.
 
     Args:
         root: where `/proc` and `/sys` are.
@@ -154,7 +154,13 @@ def memory_at_hand(root: Path = Path("/")) -> MemoryAtHand:
     if not found:
         raise CouldNotCheckError("the memory of this machine is not known", hint="state it: --memory 8GB")
     size, source = min(found)
-    return MemoryAtHand(size=max(1, size), device="cpu", source=source)
+    return MemoryAtHand(size=max(1, size), device="cpu", source=source, bf16=_multiplies_in_bf16(root))
+
+
+def _multiplies_in_bf16(root: Path) -> bool | None:
+    """Whether an x86 processor has instructions for it (AVX-512 or AMX); None where Linux states no such flags."""
+    flags = re.search(r"^flags\s*:(.*)$", _read(root / "proc/cpuinfo"), re.MULTILINE)
+    return None if flags is None else not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags[1].split())
 
 
 def _available(root: Path) -> tuple[int | None, str]:

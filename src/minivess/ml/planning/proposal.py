@@ -14,13 +14,13 @@ from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.planning.measure_choice import measure_advice
 from minivess.ml.planning.memory import image_memory, memory_in_words, predicted, training_memory
 from minivess.ml.planning.network_size import Images, NetworkSize, network_size
-from minivess.ml.planning.schedule import augmentation, normalisation, remarks, steps
+from minivess.ml.planning.schedule import augmentation, normalisation, precision, remarks, steps
 from minivess.ml.planning.spacing import Target, target_spacing
 from minivess.records.lengths import in_micrometres
 from minivess.records.models.networks.network import EncoderDecoderSpec, NetworkSpec
 from minivess.records.models.plan import MemoryAtHand, Plan, PlannedLine, PlannedValue
 from minivess.records.models.preprocessing import PreprocessingChoice
-from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training import ChangeName, TrainingSpec
 
 STATED = "minivess.yaml states it"
 _SIZES = {"patch": "model.patch", "levels": "model.levels", "filters": "model.filters", "batch": "training.batch"}
@@ -98,7 +98,7 @@ def propose(data: DataFingerprint, settings: Settings, memory: MemoryAtHand, *, 
         predicted=needed,
         images=held,
         lines=(*lines, *_advice(data)),
-        remarks=(*remarks(data), *_memory_remarks(settings.model, needed, held, memory)),
+        remarks=(*remarks(data), *_sides(data, settings), *_memory_remarks(settings.model, needed, held, memory)),
     )
 
 
@@ -146,6 +146,8 @@ def _values(
     made["training.steps"] = (
         (settings.training.steps, STATED) if held("training.steps") else (count.value, count.reason)
     )
+    if (arithmetic := precision(memory)) is not None:
+        made["training.precision"] = (settings.training.precision, STATED) if held("training.precision") else arithmetic
     strength = augmentation(data)
     made[settings.augmentation] = (
         (settings.training.augmentation.strength, STATED)
@@ -186,6 +188,23 @@ def _advice(data: DataFingerprint) -> list[PlannedLine]:
             PlannedLine(place=place, value="use" if one.use else "leave out", state="advice", reason=one.reason)
         )
     return made
+
+
+@implements("REQ-334")
+def _sides(data: DataFingerprint, settings: Settings) -> list[str]:
+    """A remark where a flip would put two classes in an order that no case has."""
+    if data.side is None:
+        return []
+    augmentation = settings.training.augmentation
+    turning: list[ChangeName] = ["flips", *(["quarter-turns"] if data.side.axis in "yx" else [])]
+    made = [name for name in turning if name not in augmentation.without and augmentation.strength != "none"]
+    if not made:
+        return []
+    side = data.side
+    return [
+        f"{side.one} comes before {side.other} along {side.axis} in all {side.cases} examined cases: "
+        f"consider training.augmentation without {' and '.join(made)}"
+    ]
 
 
 def _words(data: DataFingerprint, part: str) -> str:

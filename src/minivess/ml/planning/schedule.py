@@ -8,7 +8,7 @@ from typing import NamedTuple
 from minivess.foundation.implements import implements
 from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.preprocessing.preprocessor import absolute_scale
-from minivess.records.models.plan import Device
+from minivess.records.models.plan import Device, MemoryAtHand
 
 VISITS = 20
 """How often a training voxel is drawn on average. On the hard synthetic set (8 cases of 48 x 96 x 96) this is 150 steps, with
@@ -58,6 +58,16 @@ def steps(data: DataFingerprint, *, voxels: float, seen: int, device: Device) ->
     if value < wanted:
         return Choice(value, f"at most {most} on a {device.upper()}: {visits:.1f} visits to each training voxel")
     return Choice(value, f"{visits:.0f} visits to each training voxel, over {data.cases} cases")
+
+
+@implements("REQ-333")
+def precision(memory: MemoryAtHand) -> Choice | None:
+    """Arithmetic of the forward pass on a CPU; None: nothing to propose, as it is a GPU or the processor is not known."""
+    if memory.bf16 is None:
+        return None
+    if memory.bf16:
+        return Choice("bf16", "this processor multiplies in bf16: up to twice as fast")
+    return Choice("fp32", "this processor does not multiply in bf16: it would be slower")
 
 
 @implements("REQ-354")

@@ -61,6 +61,8 @@ class MemoryAtHand(Record):
     """Where the size is from."""
     stated: bool = False
     """Whether the user stated it."""
+    bf16: Annotated[bool | None, Field(exclude_if=lambda known: known is None)] = None
+    """Whether the processor multiplies in bf16; None: not known, or training would run on a GPU."""
 
 
 class Plan(Record):

@@ -196,7 +196,7 @@ def _sides(data: DataFingerprint, settings: Settings) -> list[str]:
     if data.side is None:
         return []
     augmentation = settings.training.augmentation
-    turning: list[ChangeName] = ["flips", *(["quarter-turns"] if data.side.axis in "yx" else [])]
+    turning: tuple[ChangeName, ...] = ("flips", "quarter-turns") if data.side.axis in "yx" else ("flips",)
     made = [name for name in turning if name not in augmentation.without and augmentation.strength != "none"]
     if not made:
         return []

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -42,6 +43,9 @@ from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat, Circumstances
 from minivess.records.sinks import RunListener
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @implements("REQ-048", "REQ-370", "REQ-371")
@@ -194,7 +198,7 @@ class Fitting:
         job = self.job
         fabric = fabric_of(self.choice, job.training.precision, place)
         checkpoint = load_checkpoint(job.folder, job.run) if self.goes_on else None
-        chosen = _layout(job, self.network, fabric.device, checkpoint) if place.writes else ""
+        chosen = _layout(job, self.network, fabric, checkpoint) if place.writes else ""
         layout = layout_of(fabric.broadcast(chosen), job.task)
         if checkpoint is not None and not self.elsewhere:
             refuse_elsewhere(checkpoint.state.parts[-1].where, circumstances(fabric, layout.name))
@@ -211,7 +215,7 @@ def _hear(listener: RunListener | None, event: Beat | Phase) -> None:
         listener.phase(event)
 
 
-def _layout(job: Job, network: torch.nn.Module, device: torch.device, checkpoint: Checkpoint | None) -> str:
+def _layout(job: Job, network: torch.nn.Module, fabric: Fabric, checkpoint: Checkpoint | None) -> str:
     if job.training.memory_format != "auto":
         return job.training.memory_format
     if checkpoint is not None:
@@ -219,7 +223,8 @@ def _layout(job: Job, network: torch.nn.Module, device: torch.device, checkpoint
     if job.training.steps < PROBE_FROM:
         return usual_layout(job.task)
     shape = (job.training.batch, job.task.channels, *job.spec.patch)
-    return faster_layout(network, job.task, shape, device, job.spec)
+    key = (job.spec, job.training.precision)
+    return faster_layout(network, job.task, shape, fabric.device, key, autocast=fabric.autocast)
 
 
 @implements("REQ-373")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -48,7 +49,13 @@ def clearly_faster(seconds: Mapping[str, float], usual: str) -> str:
 
 
 def faster_layout(
-    network: torch.nn.Module, task: SegmentationTask, shape: tuple[int, ...], device: torch.device, key: object
+    network: torch.nn.Module,
+    task: SegmentationTask,
+    shape: tuple[int, ...],
+    device: torch.device,
+    key: object,
+    *,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> str:
     """The name of the faster layout for training steps of a network; the network stays as it is.
 
@@ -59,13 +66,14 @@ def faster_layout(
         task: channels, axes and classes.
         shape: of a batch (n, channels, *patch).
         device: where it is trained.
-        key: stands for the network, for example its specification.
+        key: stands for the network and its arithmetic, for example its specification with the precision.
+        autocast: the arithmetic of the forward pass: another layout may be faster in bf16 than in fp32.
     """
     asked = (key, task, shape, str(device), torch.get_num_threads())
     if asked not in _found:
         usual = usual_layout(task)
         other = "contiguous" if usual == "channels-last" else "channels-last"
-        _found[asked] = clearly_faster(_measure(network, task, shape, device, (usual, other)), usual)
+        _found[asked] = clearly_faster(_measure(network, task, shape, device, (usual, other), autocast=autocast), usual)
     return _found[asked]
 
 
@@ -75,6 +83,8 @@ def _measure(
     shape: tuple[int, ...],
     device: torch.device,
     names: tuple[str, ...],
+    *,
+    autocast: Callable[[], AbstractContextManager[object]],
 ) -> dict[str, float]:
     """Seconds of the fastest step of each layout, measured in turns."""
     copies, batches = {}, {}
@@ -86,7 +96,8 @@ def _measure(
     for turn in range(_STEPS + 1):
         for name in names:
             begun = time.perf_counter()
-            answer = copies[name](batches[name])
+            with autocast():
+                answer = copies[name](batches[name])
             sum(one.float().mean() for one in (answer if isinstance(answer, list | tuple) else [answer])).backward()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)

@@ -207,13 +207,12 @@ def fabric_of(choice: DeviceChoice, precision: Precision = "fp32", place: Place 
     with _unimported("torchmetrics"):
         from lightning_fabric import Fabric
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it writes a banner, and a line on the precision
     if place.world == 1:
         devices: list[int] | int = list(choice.indices) if choice.accelerator == "cuda" else 1
         return Fabric(accelerator=choice.accelerator, devices=devices, precision=_PRECISIONS[precision])
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
     from lightning_fabric.strategies.ddp import DDPStrategy
-
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # each process would write a banner
 
     fabric = Fabric(
         accelerator=choice.accelerator,

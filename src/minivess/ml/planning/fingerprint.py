@@ -41,7 +41,7 @@ class DataFingerprint:
         foreground: share of all voxels in the masks.
         contrast: by how many deviations of an image the medians of cases differ (5th to 95th percentile).
         classes: what the classes look like; without those that no examined case has.
-        side: two classes that lie in one order along an axis in every examined case.
+        side: two classes that are in one order along an axis in every examined case.
     """
 
     task: SegmentationTask

@@ -26,7 +26,7 @@ LONG = 30.0
 364, retinal vessels 280 to 630, polyps 1 to 3."""
 
 APART = 0.1
-"""Two classes lie apart when their centres differ by this share of the side of the image."""
+"""Two classes are apart when their centres differ by this share of the side of the image."""
 FEWEST_SIDES = 5
 """Cases that are needed: by chance two classes are in one order in five of five cases in one of sixteen sets, for each axis."""
 
@@ -92,7 +92,7 @@ class CaseStructure:
 
 @dataclass(frozen=True)
 class Side:
-    """Two classes that lie in one order along an axis.
+    """Two classes that are in one order along an axis.
 
     Attributes:
         one: the class at the lower coordinates.
@@ -194,7 +194,7 @@ def class_shapes(found: Mapping[str, Iterable[CaseStructure]]) -> tuple[ClassSha
 
 @implements("REQ-334")
 def constant_side(found: Mapping[str, Sequence[CaseStructure]], axes: str) -> Side | None:
-    """The two classes, and the axis, that lie apart in one order in every examined case; None where there are none.
+    """The two classes, and the axis, that are apart in one order in every examined case; None where there are none.
 
     Of several, those whose least distance over the cases is the largest share of the image.
 

@@ -34,3 +34,45 @@ Feature: What an answer says of itself
     When one of them is sent
     Then its entry names the digests of request, model, calibrator, decision rule and bounds
     And a service with another threshold has another decision rule in its entries
+
+  @REQ-432
+  Scenario Outline: Probabilities and disagreement come when they are asked for
+    Given a service whose model has several members for <images>
+    When one of them is sent, asking for <outputs> as <type> in <format>
+    Then the answer has these outputs with their type, axes and classes
+    And the mask follows from the probabilities, and is that of a request without them
+    And the entry names the digest of each output
+
+    Examples:
+      | images                   | outputs                     | type    | format |
+      | volumes with two classes | probabilities, disagreement | float16 | npy    |
+      | volumes with two classes | probabilities, disagreement | float32 | nifti  |
+      | colour pictures          | probabilities               | float32 | npy    |
+      | colour pictures          | disagreement                | float32 | nifti  |
+
+  @REQ-432
+  Scenario Outline: Outputs that cannot be given are refused before anything is segmented
+    Given a service whose model takes grey volumes
+    When one of them is sent, asking for <outputs> as <type> in <format>
+    Then the request is refused as malformed, naming "<named>"
+
+    Examples:
+      | outputs       | type    | format | named                        |
+      | disagreement  | float32 | npy    | the model gives no disagreement |
+      | saliency      | float32 | npy    | `outputs` is none of         |
+      | probabilities | float64 | npy    | `output_type` is none of     |
+      | probabilities | float16 | nifti  | NIfTI has no float16         |
+      | probabilities | float32 | tiff   | `output_format` is none of   |
+
+  @REQ-433
+  Scenario Outline: Each class is measured with its unit
+    Given a service whose model has several members for <images>
+    When one of them is sent
+    Then the size of each class is its voxels times the size of a voxel in <unit>
+    And its components and its box are those of the mask
+
+    Examples:
+      | images                   | unit |
+      | volumes with two classes | mm³  |
+      | grey pictures            | µm²  |
+      | colour pictures          | px   |

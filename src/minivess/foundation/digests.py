@@ -15,7 +15,7 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 _CHUNK = 1 << 20
 
 
-def digest_bytes(data: bytes) -> str:
+def digest_bytes(data: bytes | memoryview) -> str:
     """The `sha256:` digest of bytes in memory."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 

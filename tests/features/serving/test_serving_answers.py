@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import io
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,8 +13,10 @@ import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.foundation.digests import digest_bytes
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage, StageTimes
+from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.inference import InferenceService
 from minivess.workflows.serving.observer import BatchCut, Served
 from tests.features.serving.conftest import Story
@@ -25,6 +30,12 @@ with lazily("fastapi", "minivess.serving.inference.app"):
     from minivess.serving.inference import app
 
 scenarios("serving_answers.feature")
+
+TASKS = {
+    "grey pictures": toy_models.GREY_PICTURES,
+    "colour pictures": toy_models.COLOUR_PICTURES,
+    "volumes with two classes": toy_models.TWO_CLASSES,
+}
 
 
 @dataclass
@@ -71,13 +82,137 @@ def _observed(story: Story, facts: dict[str, Any], how: str) -> None:
     facts["steps"] = toy_models.SPACINGS[task]
 
 
+@given(parsers.parse("a service whose model has several members for {images}"))
+def _several(story: Story, facts: dict[str, Any], images: str) -> None:
+    task = TASKS[images]
+    story.service = story.stack.enter_context(toy_models.serving(story.start_service(), task, disagreement=True))
+    facts["task"], facts["image"] = task, toy_models.image(task)
+    facts["steps"] = toy_models.SPACINGS[task] if toy_models.UNITS[task] == "um" else None
+
+
+def _sent(story: Story, facts: dict[str, Any], **parts: str) -> Any:
+    image, spacing = (facts["image"], facts["steps"]) if "image" in facts else story.running.volume()
+    if spacing is not None:
+        parts["spacing"] = f"{' x '.join(str(step) for step in spacing)} um"
+    return story.running.post(image, parts)
+
+
 @when("one of them is sent")
 def _send(story: Story, facts: dict[str, Any]) -> None:
-    image, spacing = story.running.volume()
     begun = time.perf_counter()
-    story.response = story.running.send(image, spacing)
+    story.response = _sent(story, facts)
     facts["took"] = time.perf_counter() - begun
-    assert story.response.status_code == 200
+    assert story.answered.status_code == 200
+
+
+@when(parsers.parse("one of them is sent, asking for {outputs} as {kind} in {name}"))
+def _ask(story: Story, facts: dict[str, Any], outputs: str, kind: str, name: str) -> None:
+    facts["asked"] = ([one.strip() for one in outputs.split(",")], kind, name)
+    story.entries_before = len(story.running.entries())
+    story.response = _sent(story, facts, outputs=outputs, output_type=kind, output_format=name)
+
+
+@then(parsers.parse('the request is refused as malformed, naming "{named}"'))
+def _malformed(story: Story, named: str) -> None:
+    body = story.answered.json()
+    assert (story.answered.status_code, body["decision"]) == (400, "refused"), body
+    assert named in body["detail"]
+    assert body["hint"]
+    assert len(story.running.entries()) == story.entries_before
+
+
+def _numbers(output: dict[str, Any], task: SegmentationTask) -> np.ndarray:
+    """The numbers of an output, in the order of its axes."""
+    data = gzip.decompress(base64.b64decode(output["data"]))
+    if output["format"] == "npy":
+        loaded: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
+        return loaded
+    import nibabel
+
+    kept = np.asarray(nibabel.nifti1.Nifti1Image.from_bytes(data).dataobj)
+    if kept.ndim == 5:
+        return kept[:, :, :, 0].transpose(3, 2, 1, 0)
+    turned = kept.T.reshape(output["shape"][-len(task.axes) :])
+    return turned[np.newaxis] if output["axes"][0] == "class" else turned
+
+
+@then("the answer has these outputs with their type, axes and classes")
+def _outputs(story: Story, facts: dict[str, Any]) -> None:
+    body, task = story.answered.json(), facts["task"]
+    assert story.answered.status_code == 200, body
+    names, kind, name = facts["asked"]
+    assert [one["name"] for one in body["outputs"]] == names
+    facts["numbers"] = {}
+    grid = list(facts["image"].shape[: len(task.axes)])
+    for one in body["outputs"]:
+        by_class = one["name"] == "probabilities"
+        assert (one["type"], one["format"]) == (kind, name)
+        assert one["axes"] == (["class"] if by_class else []) + list(task.axes)
+        assert one["shape"] == ([len(task.classes)] if by_class else []) + grid
+        assert one["classes"] == ([label.name for label in task.classes] if by_class else [])
+        found = _numbers(one, task)
+        assert (list(found.shape), found.dtype) == (one["shape"], np.dtype(kind))
+        assert one["digest"] == digest_bytes(np.ascontiguousarray(found).astype(f"<{found.dtype.str[1:]}").tobytes())
+        facts["numbers"][one["name"]] = found
+
+
+@then("the mask follows from the probabilities, and is that of a request without them")
+def _mask_of_probabilities(story: Story, facts: dict[str, Any]) -> None:
+    body, task, numbers = story.answered.json(), facts["task"], facts["numbers"]
+    mask = served.unpack_mask(body["mask"])
+    assert _sent(story, facts).json()["mask_digest"] == body["mask_digest"]
+    if "probabilities" in numbers:
+        of_classes = numbers["probabilities"].astype(np.float64)
+        background = 0.5 if task.one_class else 1 - of_classes.sum(axis=0)
+        for number, label in enumerate(task.classes):
+            sure = of_classes[number] - np.maximum(background, np.delete(of_classes, number, 0).max(0, initial=0))
+            assert np.array_equal((mask == label.value)[abs(sure) > 0.01], (sure > 0)[abs(sure) > 0.01])
+    if "disagreement" in numbers:
+        spread = numbers["disagreement"]
+        bright = facts["image"] if facts["image"].ndim == spread.ndim else facts["image"][..., 0]
+        level = np.clip(bright, *np.percentile(bright, [0.5, 99.5]))
+        expected = 0.1 * abs(level - level.mean()) / level.std()
+        assert np.allclose(spread, expected, atol=2e-3)
+
+
+@then("the entry names the digest of each output")
+def _named(story: Story) -> None:
+    body = story.answered.json()
+    entry = story.running.serving.services.log.entry(body["receipt"]["index"])
+    named = {one.name: one.digest for one in entry.body.outputs}
+    assert body["outputs"]
+    for one in body["outputs"]:
+        assert named[f"{one['name']}/{body['request']}"] == one["digest"]
+
+
+@then(parsers.parse("the size of each class is its voxels times the size of a voxel in {unit}"))
+def _size(story: Story, facts: dict[str, Any], unit: str) -> None:
+    body = story.answered.json()
+    mask = served.unpack_mask(body["mask"])
+    voxel = {"mm³": 2 * 0.8 * 0.8, "µm²": 4.0, "px": 1.0}[unit]
+    for one in body["classes"]:
+        count = int(np.count_nonzero(mask == one["value"]))
+        assert count > 0
+        assert (one["size"]["voxels"], one["size"]["size_unit"]) == (count, unit)
+        assert one["size"]["size"] == pytest.approx(count * voxel)
+
+
+@then("its components and its box are those of the mask")
+def _shape(story: Story, facts: dict[str, Any]) -> None:
+    from scipy import ndimage
+
+    body = story.answered.json()
+    mask = served.unpack_mask(body["mask"])
+    steps = {"mm": (2.0, 0.8, 0.8), "µm": (2.0, 2.0), "px": (1.0, 1.0)}
+    for one in body["classes"]:
+        inside = mask == one["value"]
+        labels, count = ndimage.label(inside, np.ones((3,) * mask.ndim))
+        assert one["size"]["components"] == count
+        largest = np.bincount(labels.ravel())[1:].max() / np.count_nonzero(inside)
+        assert one["size"]["largest_component"] == pytest.approx(largest * one["size"]["size"])
+        where = np.argwhere(inside)
+        box = (np.ptp(where, axis=0) + 1) * steps[one["size"]["extent_unit"]]
+        assert one["size"]["extent"] == pytest.approx(box.tolist())
 
 
 @when(parsers.re("(?P<what>a known volume|a volume without contrast|a file that is no image) is sent"))

@@ -18,6 +18,7 @@ from minivess.ml.inference.predictor import (
     EnsemblePredictor,
     PatchPredictor,
 )
+from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.normalisation import normalise
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.networks.specifications import ModelSpec
@@ -138,3 +139,29 @@ def test_what_is_no_graph_for_these_patches_is_refused(tmp_path: Path) -> None:
     path.write_bytes(_graph())
     with pytest.raises(InputError, match="graph"):
         OnnxPredictor(path, SegResNetSpec(patch=(8, 8, 8)))
+
+
+@pytest.mark.verifies("REQ-432")
+@pytest.mark.parametrize("patch", [SPEC.patch, (8, 8, 8)])
+@pytest.mark.parametrize("temperature", [None, 2.0])
+def test_disagreement_is_the_deviation_of_the_members_and_changes_no_probability(
+    patch: tuple[int, ...], temperature: float | None
+) -> None:
+    members = [Slope(0.5), Slope(2.0, SegResNetSpec(patch=patch)), Slope(-1.0)]
+    ensemble: PatchPredictor = EnsemblePredictor(members)
+    if temperature is not None:
+        ensemble = CalibratedPredictor(ensemble, temperature)
+    assert ensemble.gives_disagreement
+    found = ensemble.predict_watched(_volume(), None, Watch(), disagreement=True)
+    np.testing.assert_allclose(found.probabilities, ensemble.predict(_volume()), atol=1e-6)
+    assert found.disagreement is not None
+    expected = np.std([member.predict(_volume()) for member in members], axis=0)[0]
+    np.testing.assert_allclose(found.disagreement, expected, atol=1e-5)
+    assert ensemble.predict_watched(_volume(), None, Watch()).disagreement is None
+
+
+def test_one_network_has_no_disagreement() -> None:
+    alone = EnsemblePredictor([Slope(2.0)])
+    assert not alone.gives_disagreement
+    with pytest.raises(UsageError, match="no members"):
+        alone.predict_watched(_volume(), None, Watch(), disagreement=True)

@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.reading.single_image import read_single
 from minivess.ml.writing import rle
+from minivess.ml.writing.arrays import write_array
 from minivess.ml.writing.placed_mask import PlacedMask
 from minivess.ml.writing.registry import WRITERS, write_mask
 from minivess.records.data.dataset import LabelClass
@@ -100,3 +101,49 @@ def test_a_picture_is_a_png_and_a_volume_is_not() -> None:
         write_mask(PlacedMask(values, None, None, VESSEL), "bmp")
     with pytest.raises(UsageError, match="DICOM images"):
         write_mask(PlacedMask(values[None], (1.0, 1.0, 1.0), np.eye(4), VESSEL, b"no image"), "dicom-seg")
+
+
+@pytest.mark.verifies("REQ-432")
+@given(st.sampled_from(ORDERS), st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_numbers_lie_on_their_image_in_every_axis_order_and_flip(
+    turned: tuple[tuple[int, ...], tuple[float, ...]], seed: int, classes: int
+) -> None:
+    import gzip
+
+    import nibabel
+
+    order, signs = turned
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 200, (3, 4, 5)).astype(np.int16)
+    affine = np.zeros((4, 4))
+    for axis, (row, sign, step) in enumerate(zip(order, signs, (0.5, 1.0, 2.0), strict=True)):
+        affine[row, axis] = sign * step
+    affine[:, 3] = (*rng.uniform(-50, 50, 3).round(2), 1)
+    sent = nibabel.nifti1.Nifti1Image(image, affine)
+    sent.header.set_xyzt_units("mm")
+    read = read_single(gzip.compress(sent.to_bytes()))
+    values = np.stack([read.array + 1000 * number for number in range(classes)]).astype(np.float32)
+    made = write_array(values, "nifti", spacing=read.spacing, affine=read.affine, channels=True)
+    answer = nibabel.nifti1.Nifti1Image.from_bytes(gzip.decompress(made))
+    assert answer.affine is not None
+    found = np.asarray(answer.dataobj)
+    assert found.dtype == np.float32
+    for number in range(classes):
+        of_class = found if classes == 1 else found[:, :, :, 0, number]
+        inside = of_class - 1000 * number > 100
+        assert _world(answer.affine, inside) == _world(affine, image > 100)
+
+
+@pytest.mark.verifies("REQ-432")
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 4, 5), (3, 4)])
+def test_numbers_come_back_as_they_were(kind: type[np.floating], shape: tuple[int, ...]) -> None:
+    import gzip
+    import io
+
+    values = np.random.default_rng(0).uniform(size=shape).astype(kind)
+    made = write_array(values, "npy", spacing=None, affine=None, channels=len(shape) != 2)
+    assert write_array(values, "npy", spacing=None, affine=None, channels=len(shape) != 2) == made
+    found = np.load(io.BytesIO(gzip.decompress(made)), allow_pickle=False)
+    assert found.dtype == values.dtype
+    assert np.array_equal(found, values)

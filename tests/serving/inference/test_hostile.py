@@ -284,7 +284,7 @@ def test_a_client_that_is_too_slow_is_counted(service: served.Service) -> None:
 
 def test_a_service_that_fails_says_so_and_no_more(service: served.Service) -> None:
     class Broken:
-        def predict(self, image: np.ndarray, spacing: object = None, watch: object = None) -> np.ndarray:
+        def predict_watched(self, image: object, spacing: object, watch: object, *, disagreement: bool = False) -> Any:
             raise RuntimeError("Jane Doe")
 
     counted(service)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from minivess.records.data.dataset import CodedTerm, LabelClass, Unit
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
-from minivess.workflows.serving.answers import OpenedModel, ServedModel
+from minivess.workflows.serving.answers import OUTPUTS, OpenedModel, ServedModel
 from minivess.workflows.serving.inference import InferenceService
 from tests.support.lazy_modules import lazily
 from tests.support.servers import served
@@ -51,8 +52,11 @@ def image(task: SegmentationTask, seed: int = 0) -> np.ndarray:
     return np.stack(channels, axis=-1).astype(np.float32) if task.channels > 1 else channels[0].astype(np.float32)
 
 
-def graph(task: SegmentationTask, patch: tuple[int, ...]) -> bytes:
-    """A graph whose first class is bright, whose second is dark, in the mean of all channels."""
+def graph(task: SegmentationTask, patch: tuple[int, ...], *, disagreement: bool = False) -> bytes:
+    """A graph whose first class is bright, whose second is dark, in the mean of all channels.
+
+    Its disagreement, where it has one, is a tenth of the first channel's distance from 0.
+    """
     from onnx import TensorProto, helper, numpy_helper
 
     slopes = np.array([[2.0]] if task.one_class else [[0.0], [2.0], [-2.0]], np.float32)
@@ -60,23 +64,41 @@ def graph(task: SegmentationTask, patch: tuple[int, ...]) -> bytes:
     weight = np.repeat(slopes / task.channels, task.channels, axis=1).reshape(
         *slopes.shape[:1], task.channels, *[1] * len(patch)
     )
+    nodes = [helper.make_node("Conv", ["image", "weight", "bias"], ["logits"])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, task.outputs, *patch])]
+    weights = {"weight": weight, "bias": offsets}
+    if disagreement:
+        first = np.zeros((1, task.channels, *[1] * len(patch)), np.float32)
+        first[0, 0] = 0.1
+        weights["first"] = first
+        nodes += [
+            helper.make_node("Conv", ["image", "first"], ["tenth"]),
+            helper.make_node("Abs", ["tenth"], ["disagreement"]),
+        ]
+        outputs.append(helper.make_tensor_value_info("disagreement", TensorProto.FLOAT, [1, 1, *patch]))
     made = helper.make_graph(
-        [helper.make_node("Conv", ["image", "weight", "bias"], ["logits"])],
+        nodes,
         "toy",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, task.channels, *patch])],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, task.outputs, *patch])],
-        [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(offsets, "bias")],
+        outputs,
+        [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     data: bytes = model.SerializeToString()
     return data
 
 
-def opened(service: served.Service, task: SegmentationTask, **served_as: object) -> OpenedModel:
+def opened(
+    service: served.Service, task: SegmentationTask, *, disagreement: bool = False, **served_as: object
+) -> OpenedModel:
     """A toy model of a task, with the bounds of three images."""
     patch = (8, 16, 16)[-len(task.axes) :]
     predictor = OnnxPredictor(
-        graph(task, patch), SegResNetSpec(patch=patch), task=task, preprocessing=Preprocessing.of(task), threads=1
+        graph(task, patch, disagreement=disagreement),
+        SegResNetSpec(patch=patch),
+        task=task,
+        preprocessing=Preprocessing.of(task),
+        threads=1,
     )
     spacing = SPACINGS[task]
     use = derive_envelope(((image(task, seed), spacing) for seed in range(3)), UNITS[task], task)
@@ -90,13 +112,14 @@ def opened(service: served.Service, task: SegmentationTask, **served_as: object)
         device="toy-device",
         version="0.1.0",
         statement=f"Toy images: {task.words}.",
+        outputs=OUTPUTS if disagreement else OUTPUTS[:1],
     )
     made = replace(model, **served_as)
     return OpenedModel(predictor, made, service.services.context(model=predictor.digest))
 
 
 @contextmanager
-def serving(service: served.Service, task: SegmentationTask, **served_as: object) -> Iterator[served.Service]:
+def serving(service: served.Service, task: SegmentationTask, **served_as: Any) -> Iterator[served.Service]:
     """The same site with a toy model of another task in production."""
     engine = InferenceService(service.serving, opened(service, task, **served_as))
     with testclient.TestClient(app.create_app(engine, limits=served.LIMITS), raise_server_exceptions=False) as client:

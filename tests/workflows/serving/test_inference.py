@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,7 +94,7 @@ def test_without_a_guarantee_there_is_no_conformal_mask(started_project: Project
 @pytest.mark.verifies("REQ-027")
 def test_a_prediction_that_fails_is_recorded_as_failed_and_not_answered(project: ProjectFolder) -> None:
     class Broken:
-        def predict(self, image: np.ndarray, spacing: object = None, watch: object = None) -> np.ndarray:
+        def predict_watched(self, image: object, spacing: object, watch: object, *, disagreement: bool = False) -> Any:
             raise RuntimeError("out of memory")
 
     with served.running(project) as service:

@@ -20,7 +20,7 @@ from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, parse_json_record
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, PatchPredictor
+from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, PatchPredictor, Prediction
 from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.records.models.exports.contract import AppliedCalibrator
@@ -64,11 +64,24 @@ class ExportedModel:
         """Channels, axes and classes."""
         return self.record.task
 
-    def predict(
-        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
-    ) -> NDArray[np.float32]:
+    def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
         """Calibrated probabilities (outputs, *grid) of a raw image; spacing in micrometres."""
-        return self.predictor.predict(image, spacing, watch)
+        return self.predictor.predict(image, spacing)
+
+    @property
+    def gives_disagreement(self) -> bool:
+        """Whether it can say how much its members disagree."""
+        return self.predictor.gives_disagreement
+
+    def predict_watched(
+        self, image: NDArray[np.generic], spacing: Spacing, watch: Watch, *, disagreement: bool = False
+    ) -> Prediction:
+        """The same with progress, and with the disagreement of the members where it is asked for.
+
+        Raises:
+            UsageError: see `gives_disagreement`.
+        """
+        return self.predictor.predict_watched(image, spacing, watch, disagreement=disagreement)
 
 
 @implements("REQ-341", "RC-143")

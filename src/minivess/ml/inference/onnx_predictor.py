@@ -20,6 +20,8 @@ GRAPH_LIMIT = 2 << 30
 
 LOGITS = "logits"
 """The output of a graph that gives logits."""
+DISAGREEMENT = "disagreement"
+"""The output that says how much the members disagree."""
 
 
 class OnnxPredictor(PatchPredictor):
@@ -103,6 +105,24 @@ class OnnxPredictor(PatchPredictor):
                 hint=f"it has {', '.join(self.outputs)}; ask for it in export.outputs",
             )
         return np.concatenate([self._session.run([name], {self._input: patch[np.newaxis]})[0] for patch in patches])
+
+    @property
+    def gives_disagreement(self) -> bool:
+        """Whether the graph has that output."""
+        return self._gives_logits and DISAGREEMENT in self.outputs
+
+    def spread(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits and disagreement of patches, from one run of the graph each.
+
+        Raises:
+            UsageError: the graph has no such output.
+        """
+        if not self.gives_disagreement:
+            return super().spread(patches)
+        names = [LOGITS, DISAGREEMENT]
+        return np.concatenate(
+            [np.concatenate(self._session.run(names, {self._input: patch[np.newaxis]}), axis=1) for patch in patches]
+        )
 
     def _first(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return self.output(LOGITS if self._gives_logits else self.outputs[0], patches)

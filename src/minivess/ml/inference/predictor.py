@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -21,7 +22,7 @@ from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
 from minivess.ml.ensembles.registry import RULES
 from minivess.ml.inference.answers import logits_of, probabilities_of
-from minivess.ml.inference.tiling import OVERLAP, sliding_window
+from minivess.ml.inference.tiling import OVERLAP, Forward, sliding_window
 from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
 from minivess.records.log.stage_times import Stage
@@ -40,13 +41,27 @@ class Predictor(Protocol):
         """Probabilities (outputs, *grid) of a raw image of any real type, on its own grid."""
 
 
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor says of an image, on its grid.
+
+    Attributes:
+        probabilities: (outputs, *grid).
+        disagreement: standard deviation of the members' probabilities, the largest over the outputs, (*grid); None where it was
+            not asked for.
+    """
+
+    probabilities: NDArray[np.float32]
+    disagreement: NDArray[np.float32] | None = None
+
+
 class WatchedPredictor(Protocol):
     """A predictor that says how the work goes on."""
 
-    def predict(
-        self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
-    ) -> NDArray[np.float32]:
-        """Probabilities (outputs, *grid) of a raw image of any real type, on its own grid."""
+    def predict_watched(
+        self, image: NDArray[np.generic], spacing: Spacing, watch: Watch, *, disagreement: bool = False
+    ) -> Prediction:
+        """Probabilities of a raw image of any real type, and the disagreement of the members where it is asked for."""
 
 
 class Patched(Protocol):
@@ -89,6 +104,20 @@ class PatchPredictor(ABC):
         """Logits (n, outputs, *patch) for the same patches; see `ml.inference.answers`."""
         return logits_of(self.forward(patches), axis=1)
 
+    @property
+    @implements("REQ-432")
+    def gives_disagreement(self) -> bool:
+        """Whether it can say how much its members disagree."""
+        return False
+
+    def spread(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits and, after them, the disagreement of the members: (n, outputs + 1, *patch).
+
+        Raises:
+            UsageError: it has no members that could disagree.
+        """
+        raise UsageError("this predictor has no members that could disagree", hint="see `gives_disagreement`")
+
     def logit(
         self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
     ) -> NDArray[np.float32]:
@@ -102,15 +131,27 @@ class PatchPredictor(ABC):
         Raises:
             InputError: the image has other axes or channels, is empty, or holds NaN or infinity.
         """
-        watch = watch or Watch()
+        return self._blended(image, spacing, watch or Watch(), self.logits, self.task.outputs)
+
+    def logit_and_spread(self, image: NDArray[np.generic], spacing: Spacing, watch: Watch) -> NDArray[np.float32]:
+        """Logits (outputs, *grid) of a raw image and, after them, the disagreement of the members: (outputs + 1, *grid).
+
+        Raises:
+            UsageError: see `gives_disagreement`.
+        """
+        return self._blended(image, spacing, watch, self.spread, self.task.outputs + 1)
+
+    def _blended(
+        self, image: NDArray[np.generic], spacing: Spacing, watch: Watch, forward: Forward, outputs: int
+    ) -> NDArray[np.float32]:
         with watch.stage(Stage.PREPROCESSING):
             preprocessed = self.preprocessor.apply(image, spacing)
         with watch.stage(Stage.INFERENCE):
             blended = sliding_window(
                 preprocessed,
                 self.spec.patch,
-                self.logits,
-                outputs=self.task.outputs,
+                forward,
+                outputs=outputs,
                 overlap=self.overlap,
                 batch=self.batch,
                 told=watch.tiles,
@@ -126,6 +167,20 @@ class PatchPredictor(ABC):
         logit = self.logit(image, spacing, watch)
         with watch.stage(Stage.POSTPROCESSING):
             return probabilities_of(logit)
+
+    def predict_watched(
+        self, image: NDArray[np.generic], spacing: Spacing, watch: Watch, *, disagreement: bool = False
+    ) -> Prediction:
+        """Probabilities (outputs, *grid) of a raw image, and the disagreement of the members where it is asked for.
+
+        Raises:
+            UsageError: see `gives_disagreement`.
+        """
+        if not disagreement:
+            return Prediction(self.predict(image, spacing, watch))
+        both = self.logit_and_spread(image, spacing, watch)
+        with watch.stage(Stage.POSTPROCESSING):
+            return Prediction(probabilities_of(both[:-1]), both[-1])
 
 
 class NetworkPredictor(PatchPredictor):
@@ -221,6 +276,31 @@ class EnsemblePredictor(PatchPredictor):
             return super().logit(image, spacing, watch)
         return logits_of(self._rule.combine(member.predict(image, spacing, watch) for member in self.members))
 
+    @property
+    def gives_disagreement(self) -> bool:
+        """Whether there are several members, or a graph that says how much its own disagree."""
+        return len(self.members) > 1 or self.members[0].gives_disagreement
+
+    def spread(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits and disagreement of patches; see `gives_disagreement`."""
+        if len(self.members) == 1:
+            return self.members[0].spread(patches)
+        answers = [member.forward(patches) for member in self.members]
+        return np.concatenate([logits_of(self._rule.combine(answers), axis=1), _spread(answers, axis=1)], axis=1)
+
+    def logit_and_spread(self, image: NDArray[np.generic], spacing: Spacing, watch: Watch) -> NDArray[np.float32]:
+        """Logits and disagreement on the grid of the image; see `gives_disagreement`."""
+        if self.by_patch:
+            return super().logit_and_spread(image, spacing, watch)
+        answers = [member.predict(image, spacing, watch) for member in self.members]
+        return np.concatenate([logits_of(self._rule.combine(answers)), _spread(answers, axis=0)])
+
+
+def _spread(answers: Sequence[NDArray[np.float32]], *, axis: int) -> NDArray[np.float32]:
+    """The standard deviation of members' probabilities, the largest over the outputs, whose axis stays with one value."""
+    deviation = np.std(answers, axis=0, dtype=np.float64).max(axis=axis, keepdims=True)
+    return np.asarray(deviation, np.float32)
+
 
 @implements("REQ-019", "RC-09")
 class CalibratedPredictor(PatchPredictor):
@@ -260,3 +340,21 @@ class CalibratedPredictor(PatchPredictor):
         logit = self.base.logit(image, spacing, watch)
         calibrated: NDArray[np.float32] = self._calibrator.apply(logit, self.temperature)
         return calibrated
+
+    @property
+    def gives_disagreement(self) -> bool:
+        """Whether what is calibrated has members that can disagree."""
+        return self.base.gives_disagreement
+
+    def spread(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Calibrated logits of patches, and the disagreement of the members as they are."""
+        return self._calibrated(self.base.spread(patches), axis=1)
+
+    def logit_and_spread(self, image: NDArray[np.generic], spacing: Spacing, watch: Watch) -> NDArray[np.float32]:
+        """Calibrated logits of the image, and the disagreement of the members as they are."""
+        return self._calibrated(self.base.logit_and_spread(image, spacing, watch), axis=0)
+
+    def _calibrated(self, both: NDArray[np.float32], *, axis: int) -> NDArray[np.float32]:
+        """The logits before the last output, calibrated; the last one is the disagreement."""
+        logits, spread = np.split(both, [-1], axis=axis)
+        return np.concatenate([self._calibrator.apply(logits, self.temperature), spread], axis=axis)

@@ -20,8 +20,8 @@ from minivess.serving.inference.messages import Segmentation, segmentation
 from minivess.serving.inference.request_form import Asked, image_of, parsed
 from minivess.serving.inference.short_messages import Prediction, prediction
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.serving.answers import Answer
-from minivess.workflows.serving.images import MaskEncoder, RequestImage, check_mask_format
+from minivess.workflows.serving.answers import NOTHING_MORE, Answer, Wanted
+from minivess.workflows.serving.images import MaskEncoder, RequestImage, check_mask_format, check_outputs
 from minivess.workflows.serving.inference import InferenceService
 
 
@@ -56,17 +56,19 @@ def respond(asking: Answering) -> Response | Segmentation:
         TurnedError: image, spacing or format of masks cannot be taken.
         CouldNotCheckError: the log cannot be written, so there is no answer.
     """
-    wanted = asking.asked.mask_format
-    task = asking.engine.model.task
+    wanted, outputs, model = asking.asked.mask_format, asking.asked.outputs, asking.engine.model
 
     def check(image: RequestImage) -> None:
-        parsed(RefusalReason.INCOMPLETE, lambda: check_mask_format(wanted, image, task))
+        parsed(RefusalReason.INCOMPLETE, lambda: check_mask_format(wanted, image, model.task))
+        parsed(RefusalReason.INCOMPLETE, lambda: check_outputs(outputs, model))
 
     def message(image: RequestImage, answer: Answer, mask: NDArray[np.uint8], receipt: Receipt) -> Segmentation:
-        encode = MaskEncoder(wanted, image, asking.engine.model)
-        return segmentation(asking.engine.model, asking.name, answer, mask, receipt, encode=encode, watch=asking.watch)
+        encode = MaskEncoder(wanted, image, model)
+        return segmentation(
+            model, asking.name, answer, mask, receipt, encode=encode, arrays=outputs.format, watch=asking.watch
+        )
 
-    return _judged(asking, check, message)
+    return _judged(asking, check, message, outputs.wanted)
 
 
 @implements("REQ-429")
@@ -93,6 +95,7 @@ def _judged[T](
     asking: Answering,
     check: Callable[[RequestImage], None],
     message: Callable[[RequestImage, Answer, NDArray[np.uint8], Receipt], T],
+    wanted: Wanted = NOTHING_MORE,
 ) -> Response | T:
     """The message with the answer, or the problem of a refusal; the observer is told of either."""
     engine, watch = asking.engine, asking.watch
@@ -100,7 +103,9 @@ def _judged[T](
         image = image_of(asking.asked, engine.model, asking.limits)
         check(image)
         digest = digest_bytes(asking.asked.data)
-    answer = engine.answer(image.array, image.spacing, asking.name, source=digest, caller=asking.caller, watch=watch)
+    answer = engine.answer(
+        image.array, image.spacing, asking.name, source=digest, caller=asking.caller, wanted=wanted, watch=watch
+    )
     if answer.mask is None or answer.receipt is None:
         made: Response | T = _refusal(asking.name, answer)
     else:

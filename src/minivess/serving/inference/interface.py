@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from minivess.foundation.implements import implements
 from minivess.records.lengths import shown
 from minivess.records.models.task import SegmentationTask
 from minivess.serving.inference.volumes import shape_words
-from minivess.workflows.serving.answers import ServedModel
-from minivess.workflows.serving.images import MASK_FORMATS
+from minivess.workflows.serving.answers import NumberType, ServedModel
+from minivess.workflows.serving.images import ARRAY_FORMATS, MASK_FORMATS
 
 FORMATS = "NIfTI, TIFF, NRRD, PNG, JPEG, DICOM (one file, or a series as zip) or NumPy `.npy`"
 
@@ -88,6 +88,27 @@ def request_body(model: ServedModel) -> dict[str, Any]:
             "enum": list(MASK_FORMATS),
             "default": MASK_FORMATS[0],
             "description": "The format of all masks of the answer. `png` holds pictures, `dicom-seg` answers DICOM.",
+        },
+    }
+    parts |= {
+        "outputs": {
+            "type": "string",
+            "description": "What the answer has beside the mask, with commas between: "
+            + ", ".join(model.outputs)
+            + ".",
+            "example": model.outputs[0],
+        },
+        "output_type": {
+            "type": "string",
+            "enum": list(get_args(NumberType)),
+            "default": get_args(NumberType)[0],
+            "description": "The numbers of these outputs. NIfTI holds float32.",
+        },
+        "output_format": {
+            "type": "string",
+            "enum": list(ARRAY_FORMATS),
+            "default": ARRAY_FORMATS[0],
+            "description": "The format of their files.",
         },
     }
     schema: dict[str, Any] = {"type": "object", "required": ["volume"], "properties": parts}

@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from minivess.foundation.digests import Digest
 from minivess.ml.inference.watch import Watch
+from minivess.ml.writing.arrays import ArrayFormat
+from minivess.records.data.class_size import ClassSize
 from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.stage_times import Stage, StageTimes
 from minivess.records.models.intended_use import IntendedUse
-from minivess.workflows.serving.answers import Answer, ServedModel
+from minivess.workflows.serving.answers import Answer, AnswerArray, NumberType, OutputName, ServedModel
 from minivess.workflows.serving.images import MaskEncoder
 from minivess.workflows.serving.inference import mask_digest
 
@@ -48,10 +50,65 @@ class ServedClass(Message):
     ]
 
 
+class FurtherOutput(Message):
+    """Numbers on the grid of the image that the request asked for."""
+
+    name: Annotated[OutputName, Field(description="Which.", examples=["probabilities"])]
+    meaning: Annotated[str, Field(description="What the numbers are, in words.")]
+    format: Annotated[
+        Literal["npy", "nifti"],
+        Field(
+            description="`npy`: a gzipped NumPy file. `nifti`: a `.nii.gz`; of one class without the axis of classes."
+        ),
+    ]
+    type: Annotated[NumberType, Field(description="Of the numbers.", examples=["float16"])]
+    axes: Annotated[
+        tuple[str, ...], Field(description="In the order of the shape.", examples=[["class", "z", "y", "x"]])
+    ]
+    shape: Annotated[tuple[int, ...], Field(description="Sizes along the axes.", examples=[[1, 48, 96, 96]])]
+    classes: Annotated[
+        tuple[str, ...], Field(description="Names along the axis of classes; empty where there is none.")
+    ]
+    digest: Annotated[
+        Digest,
+        Field(description="SHA-256 of the numbers, little-endian in C order; an output named in the log's entry."),
+    ]
+    data: Annotated[str, Field(description="base64 of the file.", examples=["H4sIAAAAAAAC/5vsG+rp…"])]
+
+
+_MEANINGS: dict[OutputName, str] = {
+    "probabilities": "calibrated probability of each class",
+    "disagreement": "standard deviation of the members' probabilities, the largest over the outputs",
+}
+
+
 class SegmentedClass(ServedClass):
     """What an answer says of one class. The conformal masks of several classes may overlap."""
 
     foreground_fraction: Annotated[float, Field(ge=0, le=1, description="Its share of the mask's voxels.")]
+    size: Annotated[
+        ClassSize,
+        Field(
+            description="Volume or area with its unit, connected components, and sides of the smallest box along the axes.",
+            examples=[
+                {
+                    "voxels": 18120,
+                    "size": 90600.0,
+                    "size_unit": "µm³",
+                    "components": 2,
+                    "largest_component": 88000.0,
+                    "extent": [200.0, 96.0, 91.0],
+                    "extent_unit": "µm",
+                }
+            ],
+        ),
+    ]
+    confidence: Annotated[
+        float | None,
+        Field(
+            ge=0, le=1, description="Mean calibrated probability over its voxels of the mask; None where it has none."
+        ),
+    ]
     conformal_mask: Annotated[str | None, Field(description=f"A second, wider mask: {_CONFORMAL_MASK}")]
 
 
@@ -101,6 +158,9 @@ class Segmentation(Message):
     conformal_threshold: Annotated[
         Threshold, Field(description="Probability from which a voxel is in that mask; None for several classes.")
     ]
+    outputs: Annotated[
+        tuple[FurtherOutput, ...], Field(description="What `outputs` of the request asked for.", examples=[[]])
+    ] = ()
     model: Annotated[Digest, Field(description="SHA-256 of the record of the exported model that answered.")]
     model_version: Annotated[str, Field(description="Version of the device.", examples=["0.1.0"])]
     request: Annotated[str, Field(description="Name of this request in the log.", examples=["5f0c1f6e2f4b4c0f"])]
@@ -122,6 +182,7 @@ def segmentation(
     receipt: Receipt,
     *,
     encode: MaskEncoder,
+    arrays: ArrayFormat,
     watch: Watch,
 ) -> Segmentation:
     """An answer as it is sent.
@@ -133,15 +194,19 @@ def segmentation(
         mask: uint8 on the grid of the image.
         receipt: of the answer's entry.
         encode: makes the text of masks.
+        arrays: the format of further outputs.
         watch: measures how long that takes.
     """
     with watch.stage(Stage.ENCODING):
         text = encode(mask)
+        outputs = tuple(_output(one, model, encode, arrays) for one in answer.arrays)
         classes = tuple(
             SegmentedClass(
                 **_facts(one.label),
                 conformal_threshold=one.conformal_threshold,
                 foreground_fraction=one.foreground_fraction,
+                size=one.size,
+                confidence=one.confidence,
                 conformal_mask=(
                     None if one.conformal_mask is None else encode(one.conformal_mask, value=one.label.value)
                 ),
@@ -163,11 +228,27 @@ def segmentation(
         threshold=model.threshold,
         conformal_mask=None if only is None else only.conformal_mask,
         conformal_threshold=None if only is None else only.conformal_threshold,
+        outputs=outputs,
         model=model.digest,
         model_version=model.version,
         request=request,
         timings=watch.times,
         receipt=receipt,
+    )
+
+
+def _output(found: AnswerArray, model: ServedModel, encode: MaskEncoder, name: ArrayFormat) -> FurtherOutput:
+    by_class = found.name == "probabilities"
+    return FurtherOutput(
+        name=found.name,
+        meaning=_MEANINGS[found.name],
+        format=name,
+        type="float16" if found.values.dtype == np.float16 else "float32",
+        axes=(*(("class",) if by_class else ()), *model.task.axes),
+        shape=found.values.shape,
+        classes=tuple(one.name for one in model.task.classes) if by_class else (),
+        digest=found.digest,
+        data=encode.array(found.values, name, channels=by_class),
     )
 
 
@@ -229,6 +310,10 @@ class Model(Message):
         ),
     ]
     bounds: Annotated[IntendedUse, Field(description="What is answered; anything else is refused with reasons.")]
+    outputs: Annotated[
+        tuple[OutputName, ...],
+        Field(description="What a request may ask for beside the mask.", examples=[["probabilities"]]),
+    ]
 
 
 def model_message(model: ServedModel) -> Model:
@@ -249,6 +334,7 @@ def model_message(model: ServedModel) -> Model:
         threshold=model.threshold,
         conformal_threshold=classes[0].conformal_threshold if model.task.one_class else None,
         bounds=model.intended_use,
+        outputs=model.outputs,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast, get_args
 
 from anyio import fail_after
 from fastapi import Request, Response
@@ -17,16 +17,30 @@ from starlette.requests import ClientDisconnect
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.writing.arrays import ArrayFormat
 from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.inference import problems
 from minivess.serving.inference.interface import form_hint, has_size
 from minivess.serving.inference.volumes import MAGIC, Limits, parse_npy, parse_spacing
-from minivess.workflows.serving.answers import ServedModel
-from minivess.workflows.serving.images import MASK_FORMATS, RequestImage, read_image
+from minivess.workflows.serving.answers import OUTPUTS, NumberType, OutputName, ServedModel, Wanted
+from minivess.workflows.serving.images import (
+    ARRAY_FORMATS,
+    MASK_FORMATS,
+    OutputChoice,
+    RequestImage,
+    read_image,
+)
 from minivess.workflows.serving.inference import InferenceService
 
 _SPACING_BYTES = 1024
-_DIGITS = 18
+_DIGITS, _FIELDS = 18, 8
+_SPACINGS = (("spacing", False), ("spacing_um", True))
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "mask_format": MASK_FORMATS,
+    "output_type": get_args(NumberType),
+    "output_format": ARRAY_FORMATS,
+}
+"""Parts of the form that are one of a few words; the first one is usual."""
 FILE_PARTS = ("volume", "file")
 """The names of the part with the image."""
 
@@ -121,7 +135,7 @@ async def read_request(request: Request, limits: Limits, model: ServedModel) -> 
         with fail_after(limits.seconds):
             form = await _read_form(request, limits.body_bytes)
             try:
-                data, stated, formats = await _parts(form)
+                data, texts = await _parts(form)
             finally:
                 await form.close()
     except TimeoutError:
@@ -136,14 +150,33 @@ async def read_request(request: Request, limits: Limits, model: ServedModel) -> 
         raise
     except Exception:  # whatever the parser makes of what a client wrote
         raise TurnedError(malformed) from None
-    if data is None or len(stated) > 1 or len(formats) > 1:
+    stated = [_Stated(text, former) for name, former in _SPACINGS for text in texts.get(name, ())]
+    if data is None or len(stated) > 1:
         words = "the form lacks `volume` or one `spacing`"
         raise TurnedError(Turned(RefusalReason.INCOMPLETE, 400, words, hint))
-    mask_format = formats[0] if formats else MASK_FORMATS[0]
-    if mask_format not in MASK_FORMATS:
-        words = f"`mask_format` is none of {', '.join(MASK_FORMATS)}"
-        raise TurnedError(Turned(RefusalReason.INCOMPLETE, 400, words, hint))
-    return Asked(data, stated[0] if stated else None, mask_format)
+    chosen = {name: _chosen(name, texts.get(name, []), known, hint) for name, known in _CHOICES.items()}
+    names = _named(texts.get("outputs", []), hint)
+    kind = cast("NumberType", chosen["output_type"])
+    outputs = OutputChoice(Wanted(names, kind), cast("ArrayFormat", chosen["output_format"]))
+    return Asked(data, stated[0] if stated else None, chosen["mask_format"], outputs)
+
+
+def _chosen(name: str, texts: list[str], known: tuple[str, ...], hint: str) -> str:
+    """One of the words that a part of the form may be; the first one where it is missing."""
+    if not texts:
+        return known[0]
+    if len(texts) > 1 or texts[0] not in known:
+        raise TurnedError(Turned(RefusalReason.INCOMPLETE, 400, f"`{name}` is none of {', '.join(known)}", hint))
+    return texts[0]
+
+
+def _named(texts: list[str], hint: str) -> frozenset[OutputName]:
+    """The outputs that are asked for: names with commas between them, in one part or several."""
+    words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
+    found = frozenset(one for one in OUTPUTS if one in words)
+    if len(texts) > len(OUTPUTS) or not set(words) <= found:
+        raise TurnedError(Turned(RefusalReason.INCOMPLETE, 400, f"`outputs` is none of {', '.join(OUTPUTS)}", hint))
+    return found
 
 
 class _TooLargeError(Exception):
@@ -158,7 +191,7 @@ async def _read_form(request: Request, limit: int) -> FormData:
     if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
         raise _TooLargeError
     parser = MultiPartParser(
-        request.headers, _bounded(request, limit), max_files=1, max_fields=4, max_part_size=_SPACING_BYTES
+        request.headers, _bounded(request, limit), max_files=1, max_fields=_FIELDS, max_part_size=_SPACING_BYTES
     )
     parser.spool_max_size = limit
     return await parser.parse()
@@ -181,18 +214,20 @@ class _Stated(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """A request: the bytes of its file, its spacing where it states one, and the format of masks that it asks for."""
+    """A request: the bytes of its file, its spacing where it states one, and what it asks for."""
 
     data: bytes
     spacing: _Stated | None
     mask_format: str
+    outputs: OutputChoice = OutputChoice()
 
 
-async def _parts(form: FormData) -> tuple[bytes | None, list[_Stated], list[str]]:
-    """The file of a form, each spacing, under its name or the former one, and each format of masks."""
+async def _parts(form: FormData) -> tuple[bytes | None, dict[str, list[str]]]:
+    """The file of a form, and its texts by the name of the part; a file in place of a text is empty."""
     volume = next((form[name] for name in FILE_PARTS if name in form), None)
     data = await volume.read() if isinstance(volume, UploadFile) else None
-    names = (("spacing", False), ("spacing_um", True))
-    texts = [(text, former) for name, former in names for text in form.getlist(name)]
-    formats = [text if isinstance(text, str) else "" for text in form.getlist("mask_format")]
-    return data, [_Stated(text if isinstance(text, str) else "", former) for text, former in texts], formats
+    texts: dict[str, list[str]] = {}
+    for name, text in form.multi_items():
+        if name not in FILE_PARTS:
+            texts.setdefault(name, []).append(text if isinstance(text, str) else "")
+    return data, texts

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from minivess.foundation.digests import digest_json
+from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.implements import implements
 from minivess.ml.inference.predictor import WatchedPredictor
 from minivess.records.artifact import Artifact
+from minivess.records.data.class_size import ClassSize
 from minivess.records.data.dataset import LabelClass
 from minivess.records.log.entry import Context
 from minivess.records.log.receipt import Receipt
@@ -19,6 +20,49 @@ from minivess.records.log.stage_times import StageTimes
 from minivess.records.models.exports.contract import AppliedCalibrator
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.task import SegmentationTask
+
+OutputName = Literal["probabilities", "disagreement"]
+OUTPUTS: tuple[OutputName, ...] = get_args(OutputName)
+"""What a request may ask for beside the mask: calibrated probabilities of each class, and the standard deviation of the
+members' probabilities."""
+
+NumberType = Literal["float16", "float32"]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks for beside the mask.
+
+    Attributes:
+        names: of outputs.
+        type: of their numbers.
+    """
+
+    names: frozenset[OutputName] = frozenset()
+    type: NumberType = "float16"
+
+
+NOTHING_MORE = Wanted()
+"""The mask alone."""
+
+
+@dataclass(frozen=True)
+class AnswerArray:
+    """A further output.
+
+    Attributes:
+        name: of the output.
+        values: `probabilities`: (classes, *grid of the image); `disagreement`: (*grid).
+    """
+
+    name: OutputName
+    values: NDArray[np.floating]
+
+    @property
+    def digest(self) -> str:
+        """The digest by which the log knows it: of its little-endian numbers in C order."""
+        plain = np.ascontiguousarray(self.values).astype(self.values.dtype.newbyteorder("<"), copy=False)
+        return digest_bytes(plain.reshape(-1).view(np.uint8).data)
 
 
 @dataclass(frozen=True)
@@ -29,6 +73,7 @@ class ClassAnswer:
         label: value in the mask, name, colour and coded term.
         foreground_fraction: its share of the mask's voxels.
         conformal_threshold: probability from which a voxel is in the conformal mask; None when there is no guarantee.
+        size: volume or area, components and extent.
         confidence: mean calibrated probability of the class over the voxels of the mask that have it; None where none has.
         conformal_mask: uint8 on the grid of the image, 1 where the class may be that the mask misses, with the recall that
             calibration guarantees; None when there is no guarantee. The masks of several classes may overlap.
@@ -38,6 +83,7 @@ class ClassAnswer:
     foreground_fraction: float
     conformal_threshold: float | None
     conformal_mask: NDArray[np.uint8] | None
+    size: ClassSize
     confidence: float | None = None
 
 
@@ -52,6 +98,7 @@ class Answer:
         classes: one for each class, in ascending order of value; empty when refused.
         receipt: of the entry this answer is; None for a refusal that is counted.
         times: of the stages up to the entry on the disk.
+        arrays: further outputs that the request asked for, in the order of `OUTPUTS`.
     """
 
     decision: Literal["answered", "refused"]
@@ -60,6 +107,7 @@ class Answer:
     classes: tuple[ClassAnswer, ...]
     receipt: Receipt | None
     times: StageTimes = field(default_factory=StageTimes)
+    arrays: tuple[AnswerArray, ...] = ()
 
     @property
     def foreground_fraction(self) -> float:
@@ -81,6 +129,7 @@ class ServedModel:
         version: of the device.
         statement: the intended use in words.
         calibrator: how logits are calibrated; None where no record states it.
+        outputs: what a request may ask for beside the mask.
     """
 
     name: str
@@ -95,6 +144,7 @@ class ServedModel:
     version: str
     statement: str
     calibrator: AppliedCalibrator | None = None
+    outputs: tuple[OutputName, ...] = ("probabilities",)
 
     @property
     def threshold(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,44 @@ from numpy.typing import NDArray
 from minivess.foundation.choices import choose
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.writing.arrays import ArrayFormat, write_array
 from minivess.ml.writing.placed_mask import PlacedMask
 from minivess.ml.writing.registry import WRITERS, write_mask
 from minivess.records.models.task import SegmentationTask
-from minivess.workflows.serving.answers import ServedModel
+from minivess.workflows.serving.answers import NOTHING_MORE, ServedModel, Wanted
 
 MASK_FORMATS = tuple(WRITERS)
 """The formats of masks, by name; the first one is usual."""
+
+
+ARRAY_FORMATS: tuple[ArrayFormat, ...] = get_args(ArrayFormat)
+"""The formats of real numbers; the first one is usual."""
+
+
+@dataclass(frozen=True)
+class OutputChoice:
+    """Further outputs that a request asks for.
+
+    Attributes:
+        wanted: which, with numbers of which type.
+        format: of their files.
+    """
+
+    wanted: Wanted = NOTHING_MORE
+    format: ArrayFormat = ARRAY_FORMATS[0]
+
+
+@implements("REQ-432")
+def check_outputs(choice: OutputChoice, model: ServedModel) -> None:
+    """Refuse outputs that the model does not give, before the image is segmented.
+
+    Raises:
+        UsageError: the model does not give one, or NIfTI is to hold numbers that it does not know.
+    """
+    for name in sorted(choice.wanted.names - set(model.outputs)):
+        raise UsageError(f"the model gives no {name}", hint=f"it gives {', '.join(model.outputs)}")
+    if choice.wanted.names and choice.format == "nifti" and choice.wanted.type == "float16":
+        raise UsageError("NIfTI has no float16", hint="ask for output_type=float32, or for output_format=npy")
 
 
 @dataclass(frozen=True)
@@ -113,6 +144,7 @@ class MaskEncoder:
             "made_by": (model.device, model.version),
         }
         self._model = model
+        self._image = image
 
     def __call__(self, mask: NDArray[np.uint8], *, value: int | None = None) -> str:
         """A mask as base64 of the bytes of its file.
@@ -126,6 +158,18 @@ class MaskEncoder:
     def text(self, mask: NDArray[np.uint8]) -> str:
         """A mask as the text that its format is, or as base64 where it is none."""
         return self._file(mask, None).decode("ascii") if self.name == "rle" else self(mask)
+
+    def array(self, values: NDArray[np.floating], name: ArrayFormat, *, channels: bool) -> str:
+        """Real numbers on the grid of the image, as base64 of the bytes of their file.
+
+        Args:
+            values: float16 or float32.
+            name: of the format of arrays.
+            channels: whether a first axis of classes comes before those of the grid.
+        """
+        image = self._image
+        made = write_array(values, name, spacing=image.spacing, affine=image.affine, channels=channels)
+        return base64.b64encode(made).decode("ascii")
 
     def _file(self, mask: NDArray[np.uint8], value: int | None) -> bytes:
         shown = tuple(one for one in self._model.task.classes if value in {None, one.value})

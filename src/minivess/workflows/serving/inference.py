@@ -23,7 +23,9 @@ from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
 from minivess.ml.inference.answers import class_probabilities, mask_of
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.intended_use import Spacing, outside_reasons
+from minivess.ml.inference.predictor import Prediction
 from minivess.ml.inference.watch import Watch
+from minivess.ml.measures.class_sizes import class_size
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Entry
 from minivess.records.log.payloads.models import ClassShare, Inference
@@ -32,7 +34,16 @@ from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.records.models.exports.contract import AppliedCalibrator, ModelContract
 from minivess.records.models.model import MASK_THRESHOLD
-from minivess.workflows.serving.answers import Answer, ClassAnswer, OpenedModel, ServedModel
+from minivess.workflows.serving.answers import (
+    NOTHING_MORE,
+    OUTPUTS,
+    Answer,
+    AnswerArray,
+    ClassAnswer,
+    OpenedModel,
+    ServedModel,
+    Wanted,
+)
 from minivess.workflows.serving.observer import ClassFact, Observer, Served, Unobserved
 from minivess.workflows.serving.serving_log import ServingLog
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
@@ -44,7 +55,7 @@ _log = logging.getLogger(__name__)
 _DECISION_LENGTH = 200
 
 
-@implements("REQ-027", "REQ-029", "REQ-348", "REQ-170", "REQ-173", "REQ-176", "RC-01", "RC-12")
+@implements("REQ-432", "REQ-433", "REQ-027", "REQ-029", "REQ-348", "REQ-170", "REQ-173", "REQ-176", "RC-01", "RC-12")
 class InferenceService:
     """Answers images on the record. Safe to call from several threads.
 
@@ -71,6 +82,7 @@ class InferenceService:
         *,
         source: str | None = None,
         caller: str | None = None,
+        wanted: Wanted = NOTHING_MORE,
         watch: Watch | None = None,
     ) -> Answer:
         """Segment an image, or refuse it, and record which.
@@ -81,6 +93,7 @@ class InferenceService:
             request_id: names the request in the log; made by the service, never by the client.
             source: digest of the bytes the image came from; by default of the array's own bytes.
             caller: who asks, where callers are known.
+            wanted: outputs beside the mask; each must be one that the model gives.
             watch: measures the stages, and is told of progress.
 
         Raises:
@@ -95,10 +108,11 @@ class InferenceService:
         if reasons:
             return self.refuse(reasons, request_id, source=digest, caller=caller, watch=watch)
         with ExitStack() as commit, self._recorded(request_id, digest) as record:
-            probabilities = self._predictor.predict(image, spacing, watch)
+            found = self._predictor.predict_watched(image, spacing, watch, disagreement="disagreement" in wanted.names)
             with watch.stage(Stage.POSTPROCESSING):
-                mask = mask_of(probabilities, task, threshold=self.model.stated_threshold)
-                answer = Answer("answered", (), mask, self._classes(mask, probabilities), None)
+                mask = mask_of(found.probabilities, task, threshold=self.model.stated_threshold)
+                classes = self._classes(mask, found.probabilities, spacing)
+                answer = Answer("answered", (), mask, classes, None, arrays=_arrays(found, wanted))
                 self._record(record, request_id, answer, mask)
             record.payload(caller=caller, times=watch.times)
             commit.enter_context(watch.stage(Stage.LOG_COMMIT))
@@ -121,14 +135,17 @@ class InferenceService:
         )
         _notified(lambda: self.observer.served(served))
 
-    def _classes(self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> tuple[ClassAnswer, ...]:
+    def _classes(
+        self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32], spacing: Spacing | None
+    ) -> tuple[ClassAnswer, ...]:
         """What an answer says of each class."""
         return tuple(
             ClassAnswer(
                 label,
-                float(np.count_nonzero(mask == label.value) / mask.size),
+                (size := class_size(mask, label.value, spacing)).voxels / mask.size,
                 threshold,
-                None if threshold is None else (probability >= threshold).astype(np.uint8),
+                None if threshold is None else (probability >= threshold).view(np.uint8),
+                size,
                 _confidence(mask, label.value, probability),
             )
             for label, probability, threshold in zip(
@@ -147,6 +164,8 @@ class InferenceService:
             if one.conformal_mask is not None:
                 name = f"conformal-masks/{request_id}" + (f"/{one.label.value}" if several else "")
                 record.output(name, mask_digest(one.conformal_mask))
+        for array in answer.arrays:
+            record.output(f"{array.name}/{request_id}", array.digest)
         shares = [
             ClassShare(
                 name=one.label.name,
@@ -263,6 +282,17 @@ class InferenceService:
         return record.receipt.model_copy(update={"through": self._serving.through})
 
 
+def _arrays(found: Prediction, wanted: Wanted) -> tuple[AnswerArray, ...]:
+    """The outputs that were asked for, with numbers of the type that was asked for."""
+    values = {"probabilities": class_probabilities(found.probabilities), "disagreement": found.disagreement}
+    kind = np.dtype(wanted.type)
+    return tuple(
+        AnswerArray(name, one.astype(kind, copy=False))
+        for name in OUTPUTS
+        if name in wanted.names and (one := values[name]) is not None
+    )
+
+
 def _confidence(mask: NDArray[np.uint8], value: int, probability: NDArray[np.float32]) -> float | None:
     """The mean probability of a class over the voxels of the mask that have it."""
     inside = mask == value
@@ -279,7 +309,7 @@ def _notified(notify: Callable[[], None]) -> None:
 
 def mask_digest(mask: NDArray[np.uint8]) -> str:
     """The digest by which the log knows a mask: of its voxels' bytes in C order, one byte a voxel."""
-    return digest_bytes(np.ascontiguousarray(mask, dtype=np.uint8).tobytes())
+    return digest_bytes(np.ascontiguousarray(mask, dtype=np.uint8).reshape(-1).data)
 
 
 @implements("REQ-049", "REQ-181", "RC-04", "RC-12")
@@ -309,6 +339,7 @@ def open_model(services: Services) -> OpenedModel:
         version=device.version,
         statement=device.intended_use,
         calibrator=_calibrator(inputs, contract),
+        outputs=OUTPUTS if opened.gives_disagreement else OUTPUTS[:1],
     )
     context = services.context(model=opened.digest, device="cpu, ONNX Runtime", **inputs.version)
     return OpenedModel(opened, model, context)

@@ -6,15 +6,14 @@ import re
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
-from minivess.compliance.documents.documents import documents
-from minivess.compliance.documents.dossier import Dossier
-from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.documents.documents import html_pages
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.workflows.release import build
 from tests.support.projects import ProjectFolder
@@ -63,12 +62,12 @@ def _(release: Story, tmp_path: Path) -> Story:
 
 @given("the release was built by a program that writes another page of third-party software", target_fixture="story")
 def _(releasable_project: ProjectFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
-    def other(renderer: Renderer, dossier: Dossier) -> dict[str, str]:
-        made = documents(renderer, dossier)
+    def other(*inputs: Any) -> dict[str, str]:
+        made = html_pages(*inputs)
         return {**made, "soup.html": made["soup.html"].replace("</body>", "<p>No advisory is open.</p></body>")}
 
     with monkeypatch.context() as changed:
-        changed.setattr("minivess.compliance.pack.pack.documents", other)
+        changed.setattr("minivess.compliance.pack.pack.html_pages", other)
         return built(releasable_project, tmp_path / "other")
 
 

@@ -310,7 +310,7 @@ def _(story: Story) -> Judged:
 def _(judged: Judged) -> None:
     product, script = judged.failing()
     assert product == script == {"release signatures"}
-    assert b"<h2>Use</h2>" in judged.files["data/documents/model-card.html"]
+    assert b"</span> Use</h2>" in judged.files["data/documents/model-card.html"]
     assert judged.files[README].startswith(b"---\nlanguage:\n")
 
 

@@ -1,91 +1,140 @@
-"""The documents of a pack: each a page of its own, rendered from a template and from nothing but the dossier."""
+"""The documents of a pack: each a model, made from a template and from nothing but the dossier, and shown as a page."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from minivess.compliance.documents.chains import chains
+from minivess.compliance.documents.content.acts import act_of
+from minivess.compliance.documents.content.facts import OPEN, value_of
+from minivess.compliance.documents.content.title_blocks import document_id, revision_history, title_block
 from minivess.compliance.documents.data_card import data_card
-from minivess.compliance.documents.dossier import Dossier
+from minivess.compliance.documents.dossier import Dossier, PackInputs
 from minivess.compliance.documents.hugging_face import hugging_face_card
 from minivess.compliance.documents.log_story import RESULTS
+from minivess.compliance.documents.model.blocks import DocumentModel, numbered
+from minivess.compliance.documents.model.html import body_html, contents_html, inline_html
 from minivess.compliance.documents.model_card import CardSources, ModelCard, model_card
-from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.documents.rendering import Renderer, plural
 from minivess.compliance.documents.seed_spread import seed_spread
 from minivess.compliance.site.signatures import model_of
 from minivess.compliance.site.view import by_relation
+from minivess.compliance.standards.filing import FilingDocument, filing
 from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.items.risk_items import FACTOR_WORDS, story
-from minivess.records.items.trace_data import LabelledText, TraceItem
+from minivess.records.items.trace_data import TraceItem
 
-
-@dataclass(frozen=True)
-class Document:
-    """One document: its file name (and template, with `.j2`), its title, and what it is for in one sentence."""
-
-    name: str
-    title: str
-    about: str
-
-
-DOCUMENTS = (
-    Document(
-        "release-notes.html",
-        "Release notes and signatures",
-        "The released version, its known limits and anomalies, and its signatures.",
-    ),
-    Document(
-        "requirements.html",
-        "Software requirements specification",
-        "Each requirement, its reason, and its verification.",
-    ),
-    Document(
-        "risk-management.html",
-        "Risk management file",
-        "Hazards, their estimated risks before and after control, and whether the residual risks are acceptable.",
-    ),
-    Document(
-        "traceability.html",
-        "Traceability matrix",
-        "Every chain from hazard over risk, control and requirement to scenario, result, code, model and log entry.",
-    ),
-    Document(
-        "verification-report.html",
-        "Software verification report",
-        "The scenarios that were run, the tested version, the tester, and the outcomes.",
-    ),
-    Document(
-        "model-card.html",
-        "Model card",
-        "The model, its training and calibration, and its performance on unseen subjects.",
-    ),
-    Document(
-        "data-card.html",
-        "Data card",
-        "The origin of the data, their validation and split, and the sealing of the test part.",
-    ),
-    Document(
-        "soup.html",
-        "SOUP list",
-        "Third-party software in the device and for its development, with version, purpose and licence.",
-    ),
-)
+DOCUMENTS = filing()
+"""Every document of a pack, in the order in which a reader needs them."""
 
 
 @implements("REQ-041")
 def documents(renderer: Renderer, dossier: Dossier) -> dict[str, str]:
-    """Render every document, by file name.
+    """Render every document as a page, by file name.
 
     Raises:
-        InputError: a template is missing or malformed.
+        InputError: a template is missing or malformed, or says something that it must not say by itself.
     """
-    facts = common_facts(dossier) | _facts(dossier)
-    return {item.name: renderer.render(f"{item.name}.j2", {**facts, "document": item}) for item in DOCUMENTS}
+    return html_pages(renderer, dossier, document_models(renderer, dossier))
+
+
+@implements("REQ-500")
+def document_models(renderer: Renderer, dossier: Dossier) -> tuple[DocumentModel, ...]:
+    """Every document as a model, from which every format is made.
+
+    Raises:
+        InputError: a template is missing or malformed, or says something that it must not say by itself.
+    """
+    facts = {**common_facts(dossier), **_facts(dossier), **named_facts(dossier)}
+    return tuple(_model(renderer, dossier, one, facts) for one in DOCUMENTS)
+
+
+@implements("REQ-041", "REQ-500")
+def html_pages(
+    renderer: Renderer, dossier: Dossier, models: Iterable[DocumentModel], formats: Sequence[str] = ()
+) -> dict[str, str]:
+    """The page of each document, by file name.
+
+    Args:
+        renderer: the templates.
+        dossier: the release.
+        models: the documents.
+        formats: suffixes of the other formats that the pack has of each.
+    """
+    facts = common_facts(dossier)
+    return {
+        f"{model.name}.html": renderer.render(
+            "document.html.j2",
+            {
+                **facts,
+                "document": next(one for one in DOCUMENTS if one.stem == model.name),
+                "model": model,
+                "title_rows": [(label, inline_html(value)) for label, value in model.title_block.rows],
+                "contents": contents_html(model),
+                "body": body_html(model.body),
+                "history": body_html((model.history,)),
+                "formats": formats,
+                "logo": renderer.logo,
+            },
+        )
+        for model in models
+    }
+
+
+def _model(renderer: Renderer, dossier: Dossier, document: FilingDocument, facts: Mapping[str, Any]) -> DocumentModel:
+    body = renderer.blocks(f"{document.name}.j2", {**facts, "document": document})
+    return DocumentModel(
+        name=document.stem,
+        identifier=document_id(dossier, document),
+        title=document.title,
+        about=document.about,
+        title_block=title_block(dossier, document),
+        body=numbered(body),
+        history=revision_history(dossier, document),
+    )
+
+
+@implements("REQ-102")
+def card_page(renderer: Renderer, facts: Mapping[str, Any]) -> str:
+    """The data card as a page of its own, outside of a pack.
+
+    Args:
+        renderer: the templates.
+        facts: `card`, `pictures`, `device`, `demo`, `document` and `standalone`.
+    """
+    named = {"fact": lambda name: {"background.value": 0}[name]}
+    body = numbered(renderer.blocks("data-card.html.j2", {**facts, **named}))
+    return renderer.render("data-card-page.html.j2", {**facts, "body": body_html(body)})
+
+
+@implements("REQ-501")
+def named_facts(dossier: Dossier) -> dict[str, Any]:
+    """The functions by which templates state facts and acts: `fact`, `known` and `act`."""
+
+    def fact(name: str, one: str = "", several: str = "") -> Markup:
+        value = value_of(dossier, name)
+        text = plural(value, one, several) if one and isinstance(value, int) else str(value)
+        return Markup('<data value="{}">{}</data>').format(name, text)
+
+    return {
+        "fact": fact,
+        "known": lambda name: value_of(dossier, name),
+        "act": lambda name: act_of(dossier, name),
+    }
+
+
+@implements("REQ-504")
+def renderer_of(inputs: PackInputs) -> Renderer:
+    """The templates of this version, and those of the source tree in `templates/documents` in their place."""
+    return Renderer(inputs.templates, inputs.source / "templates" / "documents")
 
 
 def common_facts(dossier: Dossier) -> dict[str, Any]:
@@ -111,7 +160,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "needs": _items(dossier, "user-need"),
         "requirements": [*_items(dossier, "system-requirement"), *_items(dossier, "software-requirement")],
         "controls": _items(dossier, "risk-control"),
-        "anomalies": [one.item for one in _items(dossier, "anomaly") if _OPEN in one.item.facts],
+        "anomalies": [one.item for one in _items(dossier, "anomaly") if OPEN in one.item.facts],
         "risks": _risks(dossier),
         "factor_words": FACTOR_WORDS,
         "chains": chains(dossier.trace),
@@ -144,9 +193,6 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "people": dossier.log.people,
         "results_entry": dossier.log.last(*RESULTS),
     }
-
-
-_OPEN = LabelledText(label="Status", value="open")
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from typing import Any, Final
 
 from minivess.compliance.documents.chains import chains_csv
 from minivess.compliance.documents.croissant import croissant
-from minivess.compliance.documents.documents import card_of, documents, hugging_face_of
+from minivess.compliance.documents.documents import card_of, document_models, html_pages, hugging_face_of, renderer_of
 from minivess.compliance.documents.dossier import EVIDENCE, Dossier, PackInputs, gather
-from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
 from minivess.compliance.documents.start_page import index_page
 from minivess.compliance.facts.attested import attested_of
@@ -166,8 +165,10 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     files |= _evidence(dossier)
     files |= _verifier(inputs.templates)
     files |= {} if inputs.uncommitted is None else {UNCOMMITTED.removeprefix(DATA): inputs.uncommitted}
-    renderer = Renderer(inputs.templates)
-    files |= {f"documents/{name}": page.encode("utf-8") for name, page in documents(renderer, dossier).items()}
+    renderer = renderer_of(inputs)
+    models = document_models(renderer, dossier)
+    pages = html_pages(renderer, dossier, models)
+    files |= {f"documents/{name}": page.encode("utf-8") for name, page in pages.items()}
     files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
     files["documents/hugging-face-README.md"] = hugging_face_of(dossier).encode("utf-8")
     proofs = (f"audit/proofs/{index}.tlog-proof" for index in inputs.log.proven)

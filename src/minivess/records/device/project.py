@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
@@ -93,6 +93,19 @@ class Evaluation(Record):
         return self
 
 
+class DocumentFacts(Record):
+    """What documents state about the device that no record contains."""
+
+    udi_di: Annotated[str | None, StringConstraints(pattern=r"^[A-Za-z0-9+*/.$%-]{6,40}$")] = None
+    """The device identifier of the UDI (UDI-DI) of this version."""
+    basic_udi_di: Annotated[str | None, StringConstraints(pattern=r"^[A-Za-z0-9+*/.$%-]{6,40}$")] = None
+    """The Basic UDI-DI (MDR, Annex VI C)."""
+    contact: ShortText | None = None
+    """Where users report problems."""
+    id_prefix: Slug | None = None
+    """How document ids begin. Default: the name of the device."""
+
+
 class Project(Record):
     """All sections of `minivess.yaml`."""
 
@@ -111,6 +124,8 @@ class Project(Record):
     evaluation: Evaluation
     model_card: Annotated[ModelCardFacts | None, Field(exclude_if=lambda facts: facts is None)] = None
     """What people state about the model, for its card."""
+    documents: Annotated[DocumentFacts | None, Field(exclude_if=lambda facts: facts is None)] = None
+    """What documents state beside the records: UDI, contact, document ids."""
     witnesses: WitnessPolicy | None = None
     """The witnesses that must cosign the log's checkpoints before a release."""
 

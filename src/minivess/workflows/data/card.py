@@ -8,7 +8,7 @@ from typing import Any
 
 from minivess.compliance.documents.croissant import croissant
 from minivess.compliance.documents.data_card import data_card
-from minivess.compliance.documents.documents import DOCUMENTS
+from minivess.compliance.documents.documents import DOCUMENTS, card_page
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signer import Signer
@@ -80,7 +80,7 @@ def write_card(services: Services, signer: Signer) -> DataCard:
             "demo": Register.fold(entries).demo,
             "document": next(one for one in DOCUMENTS if one.name == "data-card.html"),
         }
-        page = Renderer(templates_folder()).render("data-card.html.j2", facts)
+        page = card_page(Renderer(templates_folder()), facts)
         write_text_atomic(workspace.root / CARD_PAGE, page)
         write_text_atomic(workspace.root / CROISSANT, _text(croissant(card)))
         for name in (CARD_PAGE, CROISSANT):

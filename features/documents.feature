@@ -1,0 +1,73 @@
+Feature: Documents that are made from one model
+  A document has a title block, contents, numbered sections and a history. It states nothing that was typed into its template.
+
+  Background:
+    Given a release whose results are all in the log
+
+  @REQ-500
+  Scenario: Every document is a page that shows its model
+    When its documents are made
+    Then the page of each document shows every word of its model, in the same order
+    And making them again gives the same bytes
+
+  @REQ-500
+  Scenario: A template with an element that only a browser can show is refused
+    Given a template of its own for "soup" with "<p>All is well.</p><video>film</video>"
+    When its documents are made
+    Then it is refused because "<video> is no element of documents"
+
+  @REQ-501 @RC-207
+  Scenario Outline: A template that states a number or an act by itself is refused
+    Given a template of its own for "soup" with "<text>"
+    When its documents are made
+    Then it is refused because "<reason>"
+
+    Examples:
+      | text                                            | reason                                               |
+      | <p>The mean Dice is 0.91.</p>                   | states a number in its own words: '0.91.'            |
+      | <p>Sensitivity is ninety per cent.</p>          | states a number in its own words: 'ninety'           |
+      | <p>{{ "12 cases" }} are in it.</p>              | states a number in its own words: '12'               |
+      | <p>{% set n = "12 cases" %}{{ n }}</p>          | states a number in its own words: '12'               |
+      | <p>The list was reviewed by an expert.</p>      | states what a person did in its own words: 'was reviewed' |
+      | <p>Risks have been fully accepted.</p>          | states what a person did in its own words: 'have been fully accepted' |
+
+  @REQ-501 @RC-207
+  Scenario: A number and an act enter by name
+    Given a template of its own for "soup" with "<p>{{ fact('results.passed', 'result') }} passed. {{ act('data.seal') }}</p>"
+    When its documents are made
+    Then the page "soup" shows the number of passed results, and who sealed the test part at which entry
+
+  @REQ-501 @RC-207
+  Scenario: A fact that does not exist is refused
+    Given a template of its own for "soup" with "<p>{{ fact('results.perfect') }}</p>"
+    When its documents are made
+    Then it is refused because "there is no fact 'results.perfect'"
+
+  @REQ-502
+  Scenario: The title block and the history come from the project file and the log
+    Given the project file states the UDI-DI "04012345678901"
+    When its documents are made
+    Then each document names its id, the version, the UDI-DI and who reviews and approves it
+    And a Basic UDI-DI, which the project file does not state, is shown as not stated
+    And the history of each document ends with this release
+
+  @REQ-502
+  Scenario: An approval is in the title block and the history of what it approves
+    Given an independent reviewer approved the requirements
+    When its documents are made
+    Then the document "requirements" names the reviewer with the entry of the approval
+    And the history of the document "requirements" has the approval
+
+  @REQ-504
+  Scenario: A source tree brings its own template, style and logo
+    Given a template of its own for "soup" with "<h2>Our own list</h2><p>{{ fact('soup.count', 'part') }}.</p>"
+    And a style and a logo of its own
+    When its documents are made
+    Then the page "soup" shows the own template, style and logo
+    And the other documents are made from the templates of this version
+
+  @REQ-504
+  Scenario: The frame of pages is no template that can be replaced
+    Given a file of its own named "base.html.j2" with "nothing"
+    When its documents are made
+    Then no document is made from it

@@ -109,3 +109,15 @@ Feature: Measures of two masks are right
       | what        |
       | a criterion |
       | a gate      |
+
+  @REQ-315
+  Scenario Outline: A border voxel at the tolerance is within it wherever it is in the volume
+    Given two masks whose borders are 2 voxels of <spacing> mm apart, at 60 places in a volume
+    When NSD is computed at the tolerance that follows from the spacing
+    Then it is 1 at each place
+
+    Examples:
+      | spacing    |
+      | 0.1        |
+      | 0.33203125 |
+      | 0.994      |

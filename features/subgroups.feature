@@ -96,6 +96,14 @@ Feature: Figures by subgroup, and where the errors are
     When a model that answers the first reader's mask is evaluated on the cases
     Then the row of that case has the counts of the readers, and that of the other case has none
 
+  @REQ-314
+  Scenario: Distances between the masks of two readers are shown beside those of the model
+    Given a table of 2 cases, one of them with the mask of a second reader who misses the thin vessel
+    When the cases are ingested
+    And a model that answers the first reader's mask is evaluated on the cases
+    Then NSD, HD95, HD, ASSD and MASD of the readers are those of both masks, at the tolerance of the plan
+    And the report has a table of the readers beside the model, with the unit of the distances
+
   @REQ-418
   Scenario: The agreement of two readers is shown beside that of the model
     Given 8 animals whose readers agree better than the model does with the first reader
@@ -129,5 +137,6 @@ Feature: Figures by subgroup, and where the errors are
       | more missed components than there are     | components                   |
       | a larger mask of the first reader         | the first reader's mask      |
       | a skeleton of a reader inside nothing     | is more than                 |
+      | a border of a reader that is too near     | is more than                 |
       | other attributes of one class             | attributes                   |
       | another sex than in the data set          | case-00.attributes           |

@@ -1718,10 +1718,11 @@ def check_case(case):  # the counts and scores of one case do not contradict one
     fits = (not alone or set(given) <= {None}) and all((one is None) == alone for one in counts.get("distances", {}).values())
     need(fits, "a distance has a value, and one of the masks is empty, or the other way round")
     need(part_of(border, bins), "it has more voxels along the border than in the volume")
-    read, lines = case.get("readers", {"dice": dice}), case.get("readers", {}).get("cldice", {})
+    read = case.get("readers", {"dice": dice})
     fits = read["dice"]["tp"] + read["dice"]["fn"] == masks[1] and sum(read["dice"].values()) <= voxels
-    fits = fits and all(lines[one + "_inside"] <= lines[one] for one in ("predicted", "reference") if lines)
-    need(fits, "the first reader's mask is not the reference, or a part of a skeleton is more than the whole")
+    rows = (read.get("cldice", {}), "_inside"), (read.get("nsd", {}), "_within")
+    fits = fits and all(row[side + end] <= row[side] for row, end in rows for side in row if side + end in row)
+    need(fits, "the first reader's mask is not the reference, or a part of a skeleton or border is more than the whole")
     wholes, errors = {"missed": (masks[1], dice["fn"]), "false": (masks[0], dice["fp"])}, case.get("errors", {})
     for kind, table, rows in [(one, *pair) for one in errors for pair in errors[one].items()]:
         sizes, (_, *found) = [row[0] for row in rows], added([(0, 0, 0), *rows])

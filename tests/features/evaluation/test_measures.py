@@ -15,6 +15,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.foundation.errors import InputError
 from minivess.foundation.paths import release_policy
 from minivess.ml.measures.case_pairs import CasePair
+from minivess.ml.measures.nsd import nsd
 from minivess.ml.measures.registry import count_measures
 from minivess.ml.measures.shapes.skeletons import skeleton
 from minivess.ml.measures.shapes.surface import border_distances
@@ -43,6 +44,8 @@ class Story:
     changed: str = ""
     by_pair: dict[str, dict[str, float | None]] = field(default_factory=dict)
     spacing: tuple[float, ...] = ()
+    apart: list[relations.Pair] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
     counts: dict[str, CaseNumbers] = field(default_factory=dict)
     thinned: list[int] = field(default_factory=list)
     compared: list[int] = field(default_factory=list)
@@ -357,3 +360,23 @@ def _(story: Story, what: str, started_project: projects.ProjectFolder, tmp_path
 def _(story: Story) -> None:
     assert "limits hd" in story.refused
     assert "`measures`" in story.refused or "evaluation.measures" in story.refused
+
+
+@given(parsers.parse("two masks whose borders are 2 voxels of {spacing:f} mm apart, at 60 places in a volume"))
+def _(story: Story, spacing: float) -> None:
+    story.spacing = (spacing,) * 3
+    for place in range(60):
+        first, second = (np.zeros((40, 70, 30), bool) for _ in range(2))
+        first[1, place, 1] = second[1, place + 2, 1] = True
+        story.apart.append((first, second))
+
+
+@when("NSD is computed at the tolerance that follows from the spacing")
+def _(story: Story) -> None:
+    tolerance = float(f"{2 * story.spacing[0]:.6g}")
+    story.shares = [nsd(first, second, story.spacing, tolerance) for first, second in story.apart]
+
+
+@then("it is 1 at each place")
+def _(story: Story) -> None:
+    assert story.shares == [1.0] * 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,8 +26,12 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, MinivessError
 from minivess.ml.cases.ingestion import ingest
 from minivess.ml.evaluation.evaluate import evaluate
+from minivess.ml.evaluation.report.page import report_page
 from minivess.ml.evaluation.statistical_criteria import judge_criterion
+from minivess.ml.measures import distances, hd95, nsd
+from minivess.ml.measures.case_pairs import CasePair
 from minivess.ml.measures.shapes.skeletons import skeleton
+from minivess.ml.measures.shapes.surface import border
 from minivess.ml.reading.sources import case_sources, read_table
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.data.source import Data
@@ -44,6 +49,7 @@ from tests.support.builders.counted_cases import counted_case, counted_evaluatio
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.layout2_pack import small_pack
 from tests.support.builders.release_builder import TWO_CLASSES
+from tests.support.builders.report_facts import report_facts
 from tests.support.verify_script import verify
 
 scenarios("subgroups.feature")
@@ -175,9 +181,13 @@ def _(story: Story) -> None:
     np.lib.format.write_array(written, story.masks["n"], version=(1, 0))
     assert case["second_label"] == digest_bytes(written.getvalue())
     lines = [int(skeleton(story.masks[name] > 0).sum()) for name in "nm"]
-    assert case["readers"] == [
-        {"value": 1, "overlap": [280, 0, 40], "skeleton": [lines[0], lines[0], lines[0], lines[1]]}
-    ]
+    of_class = dict(case["readers"][0])
+    assert of_class.pop("surfaces")["borders"] == [int(border(story.masks[name] > 0).sum()) for name in "nm"]
+    assert of_class == {
+        "value": 1,
+        "overlap": [280, 0, 40],
+        "skeleton": [lines[0], lines[0], lines[0], lines[1]],
+    }
     assert not {"second_label", "readers"} & set(_cases(story)["b"])
 
 
@@ -210,13 +220,45 @@ def _(story: Story) -> None:
     assert story.record is not None
     with_two, with_one = json.loads(story.record.model_dump_json())["cases"]
     assert with_two["readers"]["dice"] == {"tp": 280, "fp": 0, "fn": 40}
-    assert set(with_two["readers"]) == {"dice", "cldice"}
+    assert set(with_two["readers"]) == {"dice", "cldice", "nsd", "hd95", "distances"}
     assert with_two["counts"]["dice"] == {"tp": 320, "fp": 0, "fn": 0}
     assert "readers" not in with_one
     assert verify.fit(with_two, "case", "the case") == with_two
     with_two["readers"]["dice"]["tp"] += 1
     with pytest.raises(ValidationError, match="the first reader's mask has 321 voxels"):
         CaseCounts.model_validate(with_two)
+
+
+@then("NSD, HD95, HD, ASSD and MASD of the readers are those of both masks, at the tolerance of the plan")
+def _(story: Story) -> None:
+    assert story.record is not None
+    rule, row = story.record.conventions, story.record.cases[0]
+    assert isinstance(row, CaseCounts)
+    pair = CasePair.of(story.masks["n"] > 0, story.masks["m"] > 0, (1.0, 1.0))
+    assert row.readers["nsd"] == nsd.count(pair, rule)
+    assert row.readers["hd95"] == hd95.count(pair, rule)
+    assert row.readers["distances"] == distances.count(pair, rule)
+    assert hd95.count(pair, rule).measure != 0
+
+
+@then("the report has a table of the readers beside the model, with the unit of the distances")
+def _(story: Story) -> None:
+    assert story.record is not None
+    found = reader_figure(story.record, "hd95", seed=0)
+    assert found is not None
+    assert found.words.startswith(
+        f"hd95 (px): two readers are {found.readers:.2f} apart, the model and the first reader 0.00"
+    )
+    page = report_page(story.record, None, report_facts(PLAN))
+    table = page[page.index("<h3>Two readers</h3>") :]
+    table = table[: table.index("</table>")]
+    assert re.findall(r'<th scope="row">([^<]+)</th>', table) == [
+        "Dice",
+        "clDice",
+        "Normalised surface distance",
+        "95th percentile Hausdorff distance (px)",
+    ]
+    assert f'data-value="{found.readers}">{found.readers:.2f}<' in table
 
 
 @given("8 animals whose readers agree better than the model does with the first reader")
@@ -600,7 +642,8 @@ def _(story: Story) -> None:
             "false": {"size": [false], "components": [[0, 3, 1]], "border": [false]},
         }
         lines = {"predicted_inside": 1, "predicted": 2, "reference_inside": 1, "reference": 2}
-        row["readers"] = {"dice": dice, "cldice": lines}
+        near = {"predicted_within": 1, "predicted": 2, "reference_within": 1, "reference": 2}
+        row["readers"] = {"dice": dice, "cldice": lines, "nsd": near}
     for one in data["cases"]:
         one["attributes"] = {"sex": "male"}
     story.files |= {RECORD: canonical(record), DATA: canonical(data)}
@@ -637,6 +680,10 @@ PACK_FAULTS: dict[str, tuple[str, Callable[[Any], object]]] = {
     "a skeleton of a reader inside nothing": (
         RECORD,
         lambda value: _first(value, "readers", "cldice").update(predicted_inside=3),
+    ),
+    "a border of a reader that is too near": (
+        RECORD,
+        lambda value: _first(value, "readers", "nsd").update(reference_within=3),
     ),
     "other attributes of one class": (RECORD, lambda value: _first(value, "attributes").update(site="Wien")),
     "another sex than in the data set": (

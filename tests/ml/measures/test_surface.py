@@ -108,3 +108,21 @@ def test_a_tolerance_of_nothing_is_refused() -> None:
     full = np.ones((3, 3, 3), np.bool_)
     with pytest.raises(InputError):
         nsd(full, full, (1.0, 1.0, 1.0), 0.0)
+
+
+@pytest.mark.verifies("REQ-315")
+@settings(max_examples=60)
+@given(
+    st.sampled_from([0.1, 0.3, 0.33203125, 0.497, 0.994]),
+    st.integers(0, 70),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_a_border_voxel_at_the_tolerance_is_within_it_wherever_it_is(
+    step: float, place: int, steps: int, dense: bool
+) -> None:
+    first, second = (np.zeros((3 if dense else 40, 80, 30), bool) for _ in range(2))
+    first[1, place, 1] = second[1, place + steps, 1] = True
+    tolerance = float(f"{steps * step:.6g}")
+    assert nsd(first, second, (step,) * 3, tolerance) == 1.0
+    assert nsd(first, second, (step,) * 3, tolerance * 0.999) == 0.0

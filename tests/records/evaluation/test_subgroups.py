@@ -24,7 +24,7 @@ from minivess.records.evaluation.evaluation import Criterion, EvaluationRecord
 from minivess.records.evaluation.statistics.distributions import student_t, two_sided
 from minivess.records.evaluation.subgroups.figures import place_figures, subgroups, worst_cases
 from minivess.records.evaluation.subgroups.gaps import gap_between, holm_of_known
-from minivess.records.evaluation.subgroups.sections import Sections, cells_of, first_measure, sections_of, stratum_rows
+from minivess.records.evaluation.subgroups.sections import Sections, cells_of, first_measure, sections_of
 from minivess.records.evaluation.subgroups.strata import attributes_of, strata_of
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
@@ -126,22 +126,6 @@ def test_reports_show_the_measures_that_criteria_limit() -> None:
     assert "false by radius of the vessel" not in headings
     assert shown.worst == worst_cases(found, "cldice", 10)
     assert shown.readers == ()
-    rows = stratum_rows(shown, found)
-    subgroup_rows, place_rows = (
-        len([row for one in shown.subgroups for row in one.rows]),
-        sum(len(one.rows) for one in shown.places),
-    )
-    assert len(rows) == subgroup_rows + place_rows
-    worst, place = rows[0], next(one for one in rows if one.stratum == words_of("radius", 3, "um"))
-    assert (worst.attribute, worst.stratum) == (shown.subgroups[0].rows[0].attribute, shown.subgroups[0].rows[0].value)
-    assert worst.measure == "clDice"
-    assert "gap to the rest" in worst.note
-    assert "(Holm)" in worst.note
-    assert (place.attribute, place.measure) == ("missed voxels by radius of the vessel", "share missed")
-    figure = shown.places[0].rows[0]
-    assert (place.mean, place.groups, place.note) == (figure.share, 14, f"{figure.wrong} of {figure.whole} voxels")
-    assert figure.interval is not None
-    assert (place.lower, place.upper) == (figure.interval.lower, figure.interval.upper)
     lines = cells_of(shown.subgroups[0], found, digits=2)
     assert len(lines) == len(shown.subgroups[0].rows) + 1
     assert {len(line) for line in lines} == {6}

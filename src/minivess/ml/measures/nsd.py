@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.ml.measures.case_pairs import CasePair
-from minivess.ml.measures.shapes.surface import Spacing
+from minivess.ml.measures.shapes.surface import Spacing, count_within
 from minivess.records.evaluation.counted.counts import SurfaceCounts
 from minivess.records.evaluation.evaluation import Conventions
 
@@ -47,8 +47,8 @@ def _counted(pair: CasePair, tolerance: float) -> SurfaceCounts:
         return SurfaceCounts(predicted_within=0, predicted=predicted, reference_within=0, reference=reference)
     to_reference, to_prediction = pair.surface_distances
     return SurfaceCounts(
-        predicted_within=int(np.count_nonzero(to_reference <= tolerance)),
+        predicted_within=count_within(to_reference, tolerance),
         predicted=to_reference.size,
-        reference_within=int(np.count_nonzero(to_prediction <= tolerance)),
+        reference_within=count_within(to_prediction, tolerance),
         reference=to_prediction.size,
     )

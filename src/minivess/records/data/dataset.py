@@ -100,6 +100,26 @@ class Doubt(Record):
 Voxels = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 
 
+Apart = Annotated[float, Field(ge=0)]
+
+
+class ReaderSurfaces(Record):
+    """How far the borders of the masks of two readers are apart, in the unit of the spacing of the case."""
+
+    hd: Apart | None
+    """The largest distance; None, like the next three, where one mask alone is empty."""
+    hd95: Apart | None
+    assd: Apart | None
+    masd: Apart | None
+    borders: tuple[Voxels, Voxels]
+    """Border voxels of the second mask, and of the first one."""
+    reach: Apart
+    """Up to which distance `within` counts."""
+    within: tuple[tuple[Apart, Voxels, Voxels], ...] = ()
+    """For each distance that occurs, ascending: border voxels of the second mask that are at most so far from the border of the
+    first one, and the other way round. NSD follows from it for every tolerance up to `reach`."""
+
+
 class ReaderCounts(Record):
     """How far two readers agree on a class of a case, in counts: the second reader's mask against the first one's."""
 
@@ -110,6 +130,8 @@ class ReaderCounts(Record):
     skeleton: tuple[Voxels, Voxels, Voxels, Voxels]
     """Voxels of the skeleton of the second mask inside the first one, and of all of it; of that of the first mask inside the
     second one, and of all of it."""
+    surfaces: Annotated[ReaderSurfaces | None, Field(exclude_if=_missing)] = None
+    """Distances between the borders. None: cases that an earlier version prepared."""
 
 
 class CaseRecord(Record):

@@ -13,6 +13,8 @@ from minivess.records.lengths import MICROMETRES, MM_FROM, Length, LengthUnit
 STEPS = 2.0
 """The tolerance is so many times the smallest spacing."""
 _DIGITS = 6
+_ROUNDING = 1e-5
+"""A tolerance that follows from the cases is rounded by less than this share of it, and so are distances in other units."""
 
 
 @implements("REQ-324", "RC-136")
@@ -45,3 +47,16 @@ def tolerance_of(stated: Length | None, cases: Sequence[CaseRecord]) -> Length:
 def fits(tolerance: Length, case: CaseRecord) -> bool:
     """Whether distances in a case can be measured in the unit of a tolerance."""
     return (tolerance.unit == "px") == (case.unit == "px")
+
+
+@implements("REQ-315")
+def reach_of(tolerance: float) -> float:
+    """The largest distance that is within a tolerance: a hundred-thousandth of the tolerance more.
+
+    Two voxels of 0.33203125 mm are 0.6640625 mm apart, and twice the spacing to six digits is 0.664062 mm. Three steps of
+    0.1 mm are 0.30000000000000004 mm. Without the difference such a voxel would be outside by its rounding alone.
+
+    Args:
+        tolerance: in any unit, which is that of the answer.
+    """
+    return tolerance * (1 + _ROUNDING)

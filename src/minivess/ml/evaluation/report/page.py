@@ -148,5 +148,7 @@ def _environment() -> Environment:
     """What renders reports: `templates/evaluation`, with the style of the documents and the filters of the pages about data."""
     environment = environment_of("evaluation")
     filters: dict[str, Callable[..., Any]] = page_environment().filters
-    environment.filters.update({name: filters[name] for name in ("plural", "moment", "figure")}, named=criterion_named)
+    environment.filters.update(
+        {name: filters[name] for name in ("plural", "moment", "figure")}, named=criterion_named, heading=heading_of
+    )
     return environment

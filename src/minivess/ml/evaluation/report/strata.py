@@ -44,6 +44,9 @@ class Strata:
     basis: tuple[str, ...]
     """What intervals and P values are, and which attributes have one value."""
     readers: tuple[ReaderFigure, ...]
+    """By the measures that criteria limit."""
+    further_readers: tuple[ReaderFigure, ...] = ()
+    """By the other measures of the evaluation."""
 
 
 @implements("REQ-399")
@@ -58,7 +61,7 @@ def strata_of_report(record: EvaluationRecord, plan: AnalysisPlan) -> Strata:
     if alike:
         same = ", ".join(f"{name} {value}" for name, value in sorted(alike.items()))
         said.append(f"The same in all cases, so without subgroups: {same}.")
-    return Strata(tuple(figures), tuple(said), found.readers)
+    return Strata(tuple(figures), tuple(said), found.readers, found.further_readers)
 
 
 def _of_subgroup(record: EvaluationRecord, table: SubgroupTable, one: Subgroup) -> StratumFigure:

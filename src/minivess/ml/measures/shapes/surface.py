@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
+from minivess.foundation.implements import implements
 from minivess.ml.measures.mask_pairs import Mask, crop_pair
+from minivess.records.evaluation.tolerance import reach_of
 
 Spacing = tuple[float, ...]
 """Voxel size of a volume (z, y, x) or of a plane (y, x), in any unit: that of the distances."""
@@ -56,6 +58,7 @@ def border_distances(predicted: Mask, true: Mask, spacing: Spacing) -> tuple[Dis
     return _directed(predicted, true, spacing), _directed(true, predicted, spacing)
 
 
+@implements("REQ-315")
 def _directed(origin: Mask, target: Mask, spacing: Spacing) -> Distances:
     apart = origin & ~target
     distances = np.zeros(np.count_nonzero(origin), dtype=np.float64)
@@ -67,7 +70,16 @@ def _directed(origin: Mask, target: Mask, spacing: Spacing) -> Distances:
         transform = ndimage.distance_transform_edt(~target, sampling=spacing)
         distances[differs] = transform[apart]
     else:
-        step = np.asarray(spacing, dtype=np.float64)
-        tree = cKDTree(np.argwhere(target) * step, balanced_tree=False, compact_nodes=False)
-        distances[differs] = tree.query(np.argwhere(apart) * step)[0]
+        step, places, wanted = np.asarray(spacing, dtype=np.float64), np.argwhere(target), np.argwhere(apart)
+        nearest = cKDTree(places * step, balanced_tree=False, compact_nodes=False).query(wanted * step)[1]
+        apart_by = (
+            wanted - places[nearest]
+        ) * step  # of whole steps: products of large places differ by their rounding
+        distances[differs] = np.sqrt(np.square(apart_by).sum(axis=1))
     return distances
+
+
+@implements("REQ-315")
+def count_within(distances: Distances, tolerance: float) -> int:
+    """How many distances are within a tolerance of their unit; one that differs from it by its rounding alone is."""
+    return int(np.count_nonzero(distances <= reach_of(tolerance)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText
 from minivess.records.evaluation.counted.places import TABLES, FalsePlaces, Kind, MissedPlaces, Table
 from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
-from minivess.records.evaluation.measures import DICE, heading_of, name_in
+from minivess.records.evaluation.measures import DICE, name_in
 from minivess.records.evaluation.subgroups.figures import (
     PlaceFigure,
     SubgroupTable,
@@ -41,26 +43,6 @@ class PlaceTable(Record):
         return f"{self.kind}{place} by {TABLES[self.table]}"
 
 
-class StratumRow(Record):
-    """One line of a table or of a forest plot: a subgroup of the cases, or the voxels of a place."""
-
-    attribute: ShortText
-    """What was told apart: `site`, `missed voxels by radius of the vessel`."""
-    stratum: ShortText
-    """Which of its values."""
-    of_class: ShortText | None = None
-    measure: ShortText
-    """For people: the title of a measure, or `share missed`."""
-    groups: int
-    cases: int
-    mean: float | None
-    """None where the measure is undefined in every case."""
-    lower: float | None = None
-    """None where there are too few groups."""
-    upper: float | None = None
-    note: str = ""
-
-
 class Sections(Record):
     """All of it. Each part is empty where the evaluation has nothing of it."""
 
@@ -68,6 +50,8 @@ class Sections(Record):
     """By each measure that a criterion limits, or by Dice where none does; of several classes each."""
     readers: tuple[ReaderFigure, ...] = ()
     """By the same measures."""
+    further_readers: tuple[ReaderFigure, ...] = ()
+    """By the other measures of the evaluation."""
     places: tuple[PlaceTable, ...] = ()
     worst: tuple[WorstCase, ...] = ()
     """By the first of these measures; the rows of all classes."""
@@ -85,7 +69,7 @@ def sections_of(record: EvaluationRecord, plan: AnalysisPlan) -> Sections:
         return Sections()
     measures, classes = _measures(record, plan), tuple(record.classes) or (None,)
     pairs = [(measure, of_class) for measure in measures for of_class in classes]
-    figures = [reader_figure(record, measure, seed=plan.seed, of_class=one) for measure, one in pairs]
+    others = [(row.name, of_class) for row in record.measures if row.name not in measures for of_class in classes]
     places = [
         PlaceTable(kind=kind, table=table, of_class=of_class, rows=rows)
         for of_class in classes
@@ -95,7 +79,8 @@ def sections_of(record: EvaluationRecord, plan: AnalysisPlan) -> Sections:
     ]
     return Sections(
         subgroups=tuple(subgroups(record, measure, seed=plan.seed, of_class=one) for measure, one in pairs),
-        readers=tuple(one for one in figures if one is not None),
+        readers=_readers(record, plan, pairs),
+        further_readers=_readers(record, plan, others),
         places=tuple(places),
         worst=worst_cases(record, measures[0], WORST),
     )
@@ -112,59 +97,18 @@ def first_measure(record: EvaluationRecord, plan: AnalysisPlan) -> Sections:
     if record.format is None:
         return Sections()
     measure, classes = _measures(record, plan)[0], tuple(record.classes) or (None,)
-    figures = [reader_figure(record, measure, seed=plan.seed, of_class=one) for one in classes]
     return Sections(
         subgroups=tuple(subgroups(record, measure, seed=plan.seed, of_class=one) for one in classes),
-        readers=tuple(one for one in figures if one is not None),
+        readers=_readers(record, plan, [(measure, one) for one in classes]),
     )
 
 
-@implements("REQ-415", "REQ-417")
-def stratum_rows(sections: Sections, record: EvaluationRecord) -> tuple[StratumRow, ...]:
-    """Subgroups and places as lines of one kind, in the order of the sections: worst subgroups first, places by their bins.
-
-    Args:
-        sections: of the record.
-        record: states the unit of distances.
-    """
-    made = []
-    for table in sections.subgroups:
-        for one in table.rows:
-            gap = "" if one.rest is None else f"gap to the rest {one.rest.words()}"
-            if one.rest is not None and one.rest.adjusted is not None:
-                gap += f", P {one.rest.adjusted:.3f} (Holm)"
-            made.append(
-                StratumRow(
-                    attribute=one.attribute,
-                    stratum=one.value,
-                    of_class=table.of_class,
-                    measure=heading_of(table.measure, record.unit),
-                    groups=one.groups,
-                    cases=one.cases,
-                    mean=one.mean,
-                    lower=None if one.interval is None else one.interval.lower,
-                    upper=None if one.interval is None else one.interval.upper,
-                    note="; ".join(said for said in (one.note, gap) if said),
-                )
-            )
-    for places in sections.places:
-        counted = "components" if places.table == "components" else "voxels"
-        made += [
-            StratumRow(
-                attribute=f"{places.kind} {counted} by {TABLES[places.table]}",
-                stratum=one.place,
-                of_class=places.of_class,
-                measure=f"share {places.kind}",
-                groups=one.groups,
-                cases=one.cases,
-                mean=one.share,
-                lower=None if one.interval is None else one.interval.lower,
-                upper=None if one.interval is None else one.interval.upper,
-                note=f"{one.wrong} of {one.whole} {counted}",
-            )
-            for one in places.rows
-        ]
-    return tuple(made)
+def _readers(
+    record: EvaluationRecord, plan: AnalysisPlan, wanted: Sequence[tuple[str, str | None]]
+) -> tuple[ReaderFigure, ...]:
+    """The readers by each measure and class that they were counted for."""
+    found = (reader_figure(record, measure, seed=plan.seed, of_class=of_class) for measure, of_class in wanted)
+    return tuple(one for one in found if one is not None)
 
 
 def cells_of(table: SubgroupTable, record: EvaluationRecord, digits: int = 3) -> list[tuple[str, ...]]:

@@ -54,6 +54,54 @@ Feature: Two models are compared by independent group
     Then the verdict on HD95 is "not shown"
     And the output names the case that was left out
 
+  @REQ-317 @RC-173
+  Scenario Outline: A margin is registered before the test set is opened, or its answer is marked
+    Given a log with a look of each of two models, whose later plan has a margin of 0.02 in Dice
+    When the files of their evaluations are compared <margin>
+    Then the margin of Dice is <used>, and its answer is <mark>
+
+    Examples:
+      | margin                                | used | mark                        |
+      | without a margin                      | 0.02 | registered by the entry     |
+      | with the same margin                  | 0.02 | registered by the entry     |
+      | with a margin of 0.05                 | 0.05 | not registered, exploratory |
+      | in the other order without a margin   | 0.02 | registered by the entry     |
+
+  @REQ-317 @RC-173
+  Scenario Outline: A margin that is registered too late does not count
+    Given a log with a look of each of two models, and <plan>
+    When the files of their evaluations are compared with a margin of 0.02
+    Then the margin of Dice is 0.02, and its answer is not registered, exploratory
+
+    Examples:
+      | plan                                              |
+      | a plan with a margin that no request names        |
+      | a margin in the plan of the earlier look alone    |
+
+  @REQ-317
+  Scenario Outline: After a look a margin does not become laxer
+    Given a plan that was used for a look, with a margin of 0.02 in Dice
+    When the plan has <change>
+    Then both verifiers <answer>
+
+    Examples:
+      | change                      | answer                              |
+      | a margin of 0.03 in Dice    | call it laxer, for "margin of dice" |
+      | no margin                   | call it laxer, for "margin of dice" |
+      | a margin of 0.01 in Dice    | accept it                           |
+      | a further margin in clDice  | accept it                           |
+
+  @REQ-317
+  Scenario Outline: A margin in the project file is of a measure that is computed
+    Given a project that states <margin>
+    Then reading the project is refused with "<reason>"
+
+    Examples:
+      | margin                              | reason                                       |
+      | a margin of iou, without computing  | a margin is of iou, which is not computed    |
+      | a margin of hd95 without a unit     | a criterion or margin limits hd95            |
+      | a margin of dice twice              | `margins` names a measure twice              |
+
   @REQ-393
   Scenario: An open question has a number of groups
     Given two models that differ by chance in 6 animals

@@ -527,7 +527,8 @@ def check_bin(row):  # voxels, the sum of their probabilities in millionths, and
     need(len(row) == 3 and all(type(one) is int and one >= 0 for one in row), "a malformed bin")
 
 def check_unit(plan):  # it states the unit of distances once: in fields of its own, or in names, as plans of before
-    names = {*plan["conventions"], *plan.get("measures", ["hd95"]), *(one["measure"] for one in plan["criteria"])}
+    limited = plan["criteria"] + plan.get("margins", [])
+    names = {*plan["conventions"], *plan.get("measures", ["hd95"]), *(one["measure"] for one in limited)}
     need(any(one <= names and not names & other for one, other in UNITS), "states the unit of distances not once")
 
 # A field is `name`, `name=type` or `name=least whole number`; ? may be missing, ~ may be null, * is a list of such, + an
@@ -600,7 +601,8 @@ criterion: measure=aggregate of_class?=short statistic?=statistic at_least?~=num
 outcome-of: criterion=criterion value~=number met=bool; looks: per_release?=1 total?=1
 plan: measures?*=measure mask?=short mask_threshold=between-0-1 conventions=conventions intervals?=short confidence?=number
     reuse?=short baseline?=short published?=short seed=int looks=looks criteria*=criterion notes?~=paragraph
-    scores?=short
+    scores?=short margins?*=margin
+margin: measure=measure loss=positive
 conventions: tolerance?=positive unit?=length-unit tolerance_um?=positive foreground_connectivity?=neighbours
     both_empty?=short one_empty?=short of_measure?=sentences border?=short
     skeleton?=short bootstrap?=100 bootstrap_unit?=short statistics?=statistics failure_dice?~=above-0-to-1
@@ -1157,7 +1159,9 @@ def named(artifacts, name):  # the digest of the artifact of a name, or None
 SAME = {
     "plan": ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse"),
     "conventions": ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton"),
-    "left out": ("of_measure", "scores", "statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class"),
+    "left out": (
+        "of_measure", "scores", "statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class", "margins"
+    ),
 }
 """Fields of a plan and of its conventions that may not change after a look, and those that not every plan has."""
 
@@ -1177,6 +1181,7 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield from ((name, "equal", [held[name]]) for held, kind in ((plan, "plan"), (told, "conventions")) for name in SAME[kind])
     yield from (("of " + name, "equal", [one]) for name, one in told.get("of_measure", {}).items())
     yield from (("failure_dice", "at_least", told.get("failure_dice")), ("statistics", "equal", [told.get("statistics")]))
+    yield from (("margin of " + one["measure"], "at_most", one["loss"]) for one in plan.get("margins", []))
     for one in plan["criteria"]:
         what = one["measure"].replace("hd95_um", "hd95") + ", " + one.get("statistic", "mean")
         what += CLASS + one["of_class"] if "of_class" in one else ""
@@ -1707,7 +1712,9 @@ def check_case(case):  # the counts and scores of one case do not contradict one
     need(len(sizes) == 1, "the reference has %s voxels in dice, baseline, conformal and bins", sizes)
     need(voxels, "it has no voxels")
     need(sum(dice.values()) <= voxels >= sum(base.values()), "its masks are larger than its bins")
-    for kind, held, (parts, *sides) in [(kind, counts[kind], HELD[kind]) for kind in HELD if kind in counts]:
+    read = case.get("readers", {"dice": dice})
+    rows = [(kind, held[kind], HELD[kind][:end]) for held, end in ((counts, 3), (read, 1)) for kind in HELD if kind in held]
+    for kind, held, (parts, *sides) in rows:
         pairs = [held[one] for one in parts.split()]
         need(all(map(operator.le, pairs[::2], pairs[1::2])), "a part of %s is more than the whole", kind)
         for side, size in zip(sides, masks):  # noqa: B905  both are two
@@ -1718,11 +1725,8 @@ def check_case(case):  # the counts and scores of one case do not contradict one
     fits = (not alone or set(given) <= {None}) and all((one is None) == alone for one in counts.get("distances", {}).values())
     need(fits, "a distance has a value, and one of the masks is empty, or the other way round")
     need(part_of(border, bins), "it has more voxels along the border than in the volume")
-    read = case.get("readers", {"dice": dice})
     fits = read["dice"]["tp"] + read["dice"]["fn"] == masks[1] and sum(read["dice"].values()) <= voxels
-    rows = (read.get("cldice", {}), "_inside"), (read.get("nsd", {}), "_within")
-    fits = fits and all(row[side + end] <= row[side] for row, end in rows for side in row if side + end in row)
-    need(fits, "the first reader's mask is not the reference, or a part of a skeleton or border is more than the whole")
+    need(fits, "the first reader's mask is not the reference, or larger than the volume")
     wholes, errors = {"missed": (masks[1], dice["fn"]), "false": (masks[0], dice["fp"])}, case.get("errors", {})
     for kind, table, rows in [(one, *pair) for one in errors for pair in errors[one].items()]:
         sizes, (_, *found) = [row[0] for row in rows], added([(0, 0, 0), *rows])

@@ -31,7 +31,14 @@ from minivess.records.device.release_policy import (
     ReleasePolicy,
 )
 from minivess.records.device.source_state import SourceState
-from minivess.records.evaluation.evaluation import AnalysisPlan, Conventions, Criterion, CriterionOutcome, Looks
+from minivess.records.evaluation.evaluation import (
+    AnalysisPlan,
+    Conventions,
+    Criterion,
+    CriterionOutcome,
+    Looks,
+)
+from minivess.records.evaluation.margins import Margin
 from minivess.records.evaluation.statistics.summaries import Interval, Limits
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.by_action import PAYLOADS, observed
@@ -710,6 +717,7 @@ INNER: dict[str, type[Record]] = {
     "conventions": Conventions,
     "looks": Looks,
     "criterion": Criterion,
+    "margin": Margin,
     "outcome-of": CriterionOutcome,
     "interval": Interval,
     "limits": Limits,

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from pydantic import ValidationError
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
 from minivess.cli.models.comparison import show_comparison
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.rules.look_facts import Look
 from minivess.compliance.rules.looks import LookHistory
 from minivess.foundation.digests import digest_bytes, digest_file
 from minivess.foundation.errors import RefusedError
 from minivess.foundation.settings import load_settings
 from minivess.records.artifact import Artifact
+from minivess.records.device.project import Evaluation
+from minivess.records.device.strictness import laxer_plan
 from minivess.records.evaluation.cases import CaseCounts
 from minivess.records.evaluation.comparison.evaluations import (
     ComparedEvaluation,
@@ -28,13 +32,16 @@ from minivess.records.evaluation.comparison.evaluations import (
     MeasureComparison,
     compare,
 )
-from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
+from minivess.records.evaluation.margins import Margin
 from minivess.workflows.evaluation.comparison import LoggedEvaluations, compare_files
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
+from tests.support.builders.guarded_log import PLAN as GUARDED
 from tests.support.builders.guarded_log import SEALED, GuardedLog, exported, grant, request
 from tests.support.builders.pack_builder import ada, ben
 from tests.support.projects import ProjectFolder
+from tests.support.verify_script import verify
 
 scenarios("model_comparison.feature")
 
@@ -75,6 +82,9 @@ class Story:
     result: Result | None = None
     before: str = ""
     files_at: tuple[Path, ...] = ()
+    registered: int | None = None
+    plans: list[AnalysisPlan] = field(default_factory=list)
+    stated: dict[str, Any] = field(default_factory=dict)
 
     def be(self, first: Cases, second: Cases, **changes: Any) -> None:
         self.first, self.second = record(first), record(second, 1, **changes)
@@ -257,7 +267,8 @@ def _(story: Story, name: str, verdict: str) -> None:
     assert judged is not None
     assert judged.verdict == verdict
     assert judged.why in story.shown
-    assert "No log entry shows that they were stated before the evaluations" in story.shown
+    assert "(not registered)" in story.shown
+    assert "No log entry shows that it was stated before the evaluations, so the answer is exploratory" in story.shown
 
 
 @then("the output names the case that was left out")
@@ -305,9 +316,9 @@ def _(story: Story) -> None:
     story.logged = LoggedEvaluations.of(LookHistory.fold(log.entries), log.entries)
 
 
-def looked(log: GuardedLog, made: EvaluationRecord, number: int, file: str) -> None:
+def looked(log: GuardedLog, made: EvaluationRecord, number: int, file: str, **asked_for: Any) -> None:
     """A request, its approval and the evaluation, as their entries state them."""
-    asked = request(made.request, model=made.model)
+    asked = request(made.request, model=made.model, **asked_for)
     log.ask(ada(), asked)
     log.approve(ben(), grant(asked, ben()))
     aggregates = {name: one.model_dump(mode="json") for name, one in made.aggregates.items()}
@@ -453,3 +464,117 @@ def _(story: Story) -> None:
     assert not story.result.stdout
     assert checkpoint(story) == story.before
     json.loads(story.files[0].read_text(encoding="utf-8"))
+
+
+MARGIN = Margin(measure="dice", loss=0.02)
+
+
+def with_margins(*margins: Margin) -> AnalysisPlan:
+    return GUARDED.model_copy(update={"margins": margins})
+
+
+def two_looks(story: Story, plans: tuple[AnalysisPlan, AnalysisPlan], further: AnalysisPlan | None = None) -> None:
+    """A log in which each of two models was evaluated under a plan of its own."""
+    story.be(animals(70, 74, 78, 82), animals(72, 77, 80, 84))
+    log = exported()
+    for number, (path, made) in enumerate(zip(story.files, (story.first, story.second), strict=True)):
+        assert made is not None
+        write(path, made)
+        log.criteria(ada(), plans[number])
+        looked(log, made, number, digest_file(path), plan=digest_of(plans[number]))
+    if further is not None:
+        log.criteria(ada(), further)
+    story.logged = LoggedEvaluations.of(LookHistory.fold(log.entries), log.entries)
+    story.registered = next(
+        (one.body.index for one in log.entries if "margins" in one.body.payload.get("plan", {})), None
+    )
+
+
+@given("a log with a look of each of two models, whose later plan has a margin of 0.02 in Dice")
+def _(story: Story) -> None:
+    two_looks(story, (GUARDED, with_margins(MARGIN)))
+
+
+@given("a log with a look of each of two models, and a plan with a margin that no request names")
+def _(story: Story) -> None:
+    two_looks(story, (GUARDED, GUARDED), further=with_margins(MARGIN))
+
+
+@given("a log with a look of each of two models, and a margin in the plan of the earlier look alone")
+def _(story: Story) -> None:
+    other = GUARDED.model_copy(
+        update={"notes": "A margin of clDice.", "margins": (Margin(measure="cldice", loss=0.1),)}
+    )
+    two_looks(story, (with_margins(MARGIN), other))
+
+
+@when(parsers.re(r"the files of their evaluations are compared (?P<how>with.*|in the other.*)"))
+def _(story: Story, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert story.logged is not None
+    stated = {"with a margin of 0.05": 0.05, "with the same margin": 0.02, "with a margin of 0.02": 0.02}
+    files = story.files[::-1] if "other order" in how else story.files
+    story.made = compare_files(story.logged, *files, margins={"dice": stated[how]} if how in stated else None)
+    show_comparison(story.made)
+    story.shown = " ".join(capsys.readouterr().out.split())
+
+
+@then(parsers.parse("the margin of Dice is {used:g}, and its answer is {mark}"))
+def _(story: Story, used: float, mark: str) -> None:
+    judged = story.of("Dice").non_inferiority
+    assert judged is not None
+    assert judged.margin == used
+    loose = "so the answer is exploratory: it supports no claim of non-inferiority"
+    if mark == "registered by the entry":
+        assert judged.registered == story.registered is not None
+        assert f"(registered in log entry {story.registered}, before the look)" in story.shown
+        assert loose not in story.shown
+    else:
+        assert judged.registered is None
+        assert "with a margin of" in story.shown
+        assert "(not registered)" in story.shown
+        assert loose in story.shown
+
+
+@given("a plan that was used for a look, with a margin of 0.02 in Dice")
+def _(story: Story) -> None:
+    story.plans = [with_margins(MARGIN)]
+
+
+@when(parsers.parse("the plan has {change}"))
+def _(story: Story, change: str) -> None:
+    dice, cldice = Margin(measure="dice", loss=0.03), Margin(measure="cldice", loss=0.1)
+    changed = {
+        "a margin of 0.03 in Dice": (dice,),
+        "no margin": (),
+        "a margin of 0.01 in Dice": (MARGIN.model_copy(update={"loss": 0.01}), dice),
+        "a further margin in clDice": (cldice, MARGIN),
+    }
+    story.plans.append(with_margins(*changed[change]))
+
+
+@then(parsers.re('both verifiers (?P<answer>call it laxer, for "margin of dice"|accept it)'))
+def _(story: Story, answer: str) -> None:
+    plain = [json.loads(canonical(plan)) for plan in story.plans]
+    script = verify.laxer(*(verify.limits_of_plan(verify.fit(plan, "plan", "the plan")) for plan in plain))
+    found = laxer_plan(*story.plans)
+    assert bool(found) == bool(script) == (answer != "accept it")
+    if found:
+        assert found[0].startswith("margin of dice")
+        assert script == "margin of dice"
+
+
+@given(parsers.parse("a project that states a margin of {what}"))
+def _(story: Story, what: str) -> None:
+    dice = {"measure": "dice", "loss": 0.02}
+    stated = {
+        "iou, without computing": {"margins": [{"measure": "iou", "loss": 0.02}], "measures": ["dice", "cldice"]},
+        "hd95 without a unit": {"margins": [{"measure": "hd95", "loss": 2.0}]},
+        "dice twice": {"margins": [dice, dice]},
+    }
+    story.stated = {"criteria": [{"measure": "dice", "at_least": 0.8}], **stated[what]}
+
+
+@then(parsers.parse('reading the project is refused with "{reason}"'))
+def _(story: Story, reason: str) -> None:
+    with pytest.raises(ValidationError, match=reason):
+        Evaluation.model_validate(story.stated)

@@ -366,3 +366,11 @@ def test_the_cases_of_one_group_weigh_as_one_group_in_a_place() -> None:
     [figure] = place_figures(record(rows), "missed", "border", seed=0)
     assert (figure.groups, figure.cases) == (6, 9)
     assert figure.share == pytest.approx(5 / 6 * 0.5)
+
+
+@pytest.mark.verifies("REQ-415")
+def test_the_correction_is_stated_where_there_is_a_p_value() -> None:
+    assert "adjusted by Holm for" in subgroups(record(ROWS), "dice", seed=0).basis
+    few = subgroups(record(ROWS[:4]), "dice", seed=0)
+    assert few.comparisons == 0
+    assert "Holm" not in few.basis

@@ -13,6 +13,7 @@ from minivess.foundation.implements import implements
 
 if TYPE_CHECKING:
     from minivess.records.evaluation.comparison.evaluations import Comparison, MeasureComparison
+    from minivess.records.evaluation.comparison.paired import NonInferiority
 
 _WIDTH = 110
 
@@ -82,9 +83,18 @@ def _row(found: Comparison, one: MeasureComparison) -> tuple[str, ...]:
     )
 
 
+@implements("REQ-317")
+def _origin(found: Comparison, judged: NonInferiority) -> str:
+    """Whether a margin was registered before the test set was opened, for people."""
+    if judged.registered is not None:
+        return f"registered in log entry {judged.registered}, before the look"
+    return "not registered" if found.part is None else "stated for this comparison"
+
+
 @implements("REQ-391", "REQ-396")
 def sentences_of(found: Comparison) -> Iterator[str]:
     """What follows from a comparison: differences, non-inferiority, sample sizes, and how each is made."""
+    from minivess.records.evaluation.comparison.evaluations import unregistered_margins
     from minivess.records.evaluation.measures import name_in
 
     alpha = 1 - found.level
@@ -107,7 +117,7 @@ def sentences_of(found: Comparison) -> Iterator[str]:
                 "inferior": "B is inferior to A by more than the margin",
                 "not shown": "non-inferiority of B is not shown",
             }[judged.verdict]
-            yield f"{name}: {words}, with a margin of {judged.margin:g}: {judged.why}."
+            yield f"{name}: {words}, with a margin of {judged.margin:g} ({_origin(found, judged)}): {judged.why}."
         if one.needed is not None:
             margin = one.non_inferiority
             claim = f"this difference in {name}" if margin is None else f"a loss in {name} below {margin.margin:g}"
@@ -134,7 +144,10 @@ def sentences_of(found: Comparison) -> Iterator[str]:
                 "difference can be shown with them."
             )
         yield said
-    if any(one.non_inferiority for one in found.measures):
-        yield "The margins were stated for this comparison. No log entry shows that they were stated before the evaluations."
+    if loose := unregistered_margins(found):
+        yield (
+            f"The margin of {', '.join(loose)} was stated for this comparison. No log entry shows that it was "
+            "stated before the evaluations, so the answer is exploratory: it supports no claim of non-inferiority."
+        )
     if found.not_compared:
         yield f"Only one evaluation has {', '.join(found.not_compared)}."

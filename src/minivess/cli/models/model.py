@@ -23,7 +23,11 @@ def model() -> None:
 @click.argument("first", metavar="A", type=click.Path(path_type=Path))
 @click.argument("second", metavar="B", type=click.Path(path_type=Path))
 @click.option(
-    "--margin", "margins", multiple=True, metavar="MEASURE=VALUE", help="The loss that does not matter. Repeatable."
+    "--margin",
+    "margins",
+    multiple=True,
+    metavar="MEASURE=VALUE",
+    help="The loss that does not matter. Default: as registered.",
 )
 @click.option(
     "--goal", "goals", multiple=True, metavar="MEASURE=VALUE", help="How many groups show this limit? Repeatable."

@@ -180,7 +180,9 @@ def evaluate(
         with reader_of(project) as services:
             made = evaluate_part(services, part)
         emit_evaluation(made.record, made.plan, as_json=as_json)
-        say(f"the {made.model} was evaluated; {NOT_A_TEST}")
+        say(f"the {made.model} was evaluated")
+        if as_json:
+            say(NOT_A_TEST)
         say(f"files: {made.folder.relative_to(project.resolve())}")
         return
     from minivess.workflows.sealed import final_evaluation

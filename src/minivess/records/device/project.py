@@ -13,6 +13,7 @@ from minivess.records.data.source import Data
 from minivess.records.data.split import Split
 from minivess.records.device.witnesses import WitnessPolicy
 from minivess.records.evaluation.evaluation import FAILURE_DICE, MOST_RESAMPLES, Criterion, Looks
+from minivess.records.evaluation.margins import Margin
 from minivess.records.evaluation.measures import DICE, FORMER, MEASURES, USUAL, MeasureName, measure_of
 from minivess.records.lengths import StatedLength
 from minivess.records.models.exports.choice import ExportChoice
@@ -66,6 +67,8 @@ class Evaluation(Record):
     """A case with a lower Dice has failed. The share of groups with a failed case gets an exact upper bound."""
     criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     """The acceptance criteria."""
+    margins: Annotated[tuple[Margin, ...], Field(exclude_if=lambda value: not value)] = ()
+    """The loss in a measure that does not matter when the model replaces another one (`minivess model compare`)."""
     looks: Looks = Looks()
     notes: Statement | None = None
     """A further paragraph of the analysis plan, for the approver."""
@@ -77,18 +80,22 @@ class Evaluation(Record):
             raise ValueError(f"`measures` names {former[0]}: write {FORMER[former[0]]}")
         if len(set(self.measures)) < len(self.measures):
             raise ValueError("`measures` names a measure twice")
-        if lacking := unplanned((one.measure for one in self.criteria), self.measures):
-            raise ValueError(f"a criterion limits {lacking[0]}, which is not computed: add it to `measures`")
+        for what, rows in (("criterion limits", self.criteria), ("margin is of", self.margins)):
+            if lacking := unplanned((one.measure for one in rows), self.measures):
+                raise ValueError(f"a {what} {lacking[0]}, which is not computed: add it to `measures`")
+        if len({one.measure for one in self.margins}) < len(self.margins):
+            raise ValueError("`margins` names a measure twice")
         return self
 
     @implements("REQ-324", "RC-136")
     @model_validator(mode="after")
     def _unit_is_stated(self) -> Self:
-        named = (row for one in self.criteria if (row := measure_of(one.measure)) is not None)
+        limited = [*(one.measure for one in self.criteria), *(one.measure for one in self.margins)]
+        named = (row for name in limited if (row := measure_of(name)) is not None)
         distance = next((row.name for row in named if row.is_distance), None)
         if distance is not None and self.tolerance is None:
             raise ValueError(
-                f"a criterion limits {distance}: state its unit by `tolerance`, for example `tolerance: 2 µm`"
+                f"a criterion or margin limits {distance}: state its unit by `tolerance`, for example `tolerance: 2 µm`"
             )
         return self
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import BaselineGate, Gate, MetricGate, ReleasePolicy
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
+from minivess.records.evaluation.margins import Margin
 from minivess.records.evaluation.measures import FORMER, OVER_BASELINE
 from minivess.records.evaluation.statistics.bounds import Bound
 from minivess.records.lengths import UNIT_NAMES
@@ -83,6 +84,7 @@ def laxer_plan(old: AnalysisPlan, new: AnalysisPlan) -> list[str]:
         found.append(f"unit of distances: {UNIT_NAMES[now.within.unit]} instead of {UNIT_NAMES[was.within.unit]}")
     elif now.within.value > was.within.value:
         found.append(f"tolerance: {now.within} instead of {was.within}")
+    found += _laxer(_of_margins(old.margins), _of_margins(new.margins))
     planned = {FORMER.get(name, name) for name in new.measures}
     found += [f"measure {name} is no longer planned" for name in old.measures if FORMER.get(name, name) not in planned]
     for name, said in was.of_measure.items():
@@ -143,6 +145,11 @@ def _of_criteria(criteria: Iterable[Criterion]) -> Limits:
         for side, limit in (("at_least", one.at_least), ("at_most", one.at_most))
         if limit is not None
     )
+
+
+@implements("REQ-317")
+def _of_margins(margins: Iterable[Margin]) -> Limits:
+    return _strictest((f"margin of {one.measure}", "at_most", one.loss) for one in margins)
 
 
 def _of_gates(gates: Iterable[Gate]) -> Limits:

@@ -9,7 +9,8 @@ from pydantic import AfterValidator, Field, model_validator
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, check_rows, there
+from minivess.records.evaluation.cases import UNITS, CaseCounts, EvaluatedCase, OfClass, absent, check_rows, there
+from minivess.records.evaluation.margins import Margin
 from minivess.records.evaluation.measures import (
     FORMER,
     USUAL,
@@ -95,10 +96,6 @@ REUSE_0_1_0 = "look k at one test set: intervals of level 1 - 0.05/k (Bonferroni
 """What plans say of seals of version 0.1.0, which fixed no total of looks."""
 
 
-def _missing(value: object) -> bool:
-    return value is None
-
-
 class Criterion(Record):
     """An acceptance criterion fixed before the test set is opened."""
 
@@ -128,11 +125,11 @@ SKELETON_BEFORE = "scikit-image skeletonize, Lee's method"
 class Conventions(Record):
     """Choices that change numbers, and so belong beside them."""
 
-    tolerance: Annotated[float | None, Field(gt=0, exclude_if=_missing)] = None
+    tolerance: Annotated[float | None, Field(gt=0, exclude_if=absent)] = None
     """Surface tolerance of NSD, in `unit`."""
-    unit: Annotated[LengthUnit | None, Field(exclude_if=_missing)] = None
+    unit: Annotated[LengthUnit | None, Field(exclude_if=absent)] = None
     """The unit of the tolerance and of all distances. None: records of before, with `tolerance_um`."""
-    tolerance_um: Annotated[float | None, Field(gt=0, exclude_if=_missing)] = None
+    tolerance_um: Annotated[float | None, Field(gt=0, exclude_if=absent)] = None
     """The tolerance in micrometres, as records of before state it."""
     foreground_connectivity: Literal[6, 18, 26] = 26
     both_empty: ShortText = "dice, clDice and NSD are 1; HD95 is 0"
@@ -145,7 +142,7 @@ class Conventions(Record):
     bootstrap_unit: ShortText = "subject"
     statistics: Annotated[Statistics, Field(exclude_if=lambda value: value == "mean of cases")] = "mean of cases"
     """How means and intervals are made. Seals and plans of before do not say, and keep `mean of cases`."""
-    failure_dice: Annotated[float | None, Field(gt=0, le=1, exclude_if=_missing)] = None
+    failure_dice: Annotated[float | None, Field(gt=0, le=1, exclude_if=absent)] = None
     """A case with a lower Dice has failed; a group has when one of its cases has. None: failures are not counted."""
 
     @implements("REQ-324")
@@ -227,14 +224,17 @@ class AnalysisPlan(Record):
     criteria: tuple[Criterion, ...]
     notes: Statement | None = None
     """What else was planned, in the words of the project file."""
-    scores: Annotated[ShortText | None, AfterValidator(there), Field(exclude_if=_missing)] = None
+    scores: Annotated[ShortText | None, AfterValidator(there), Field(exclude_if=absent)] = None
     """Which scores of probabilities each case has. None: plans of before, whose cases have none."""
+    margins: Annotated[tuple[Margin, ...], Field(exclude_if=lambda value: not value)] = ()
+    """By which a comparison with another model judges non-inferiority; the smallest of several counts."""
 
     @implements("REQ-324")
     @model_validator(mode="after")
     def _units(self) -> Self:
         unfit = set(FORMER.values()) if self.conventions.unit is None else set(FORMER)
-        if found := unfit & {*self.measures, *(one.measure for one in self.criteria)}:
+        named = {one.measure for one in self.criteria} | {one.measure for one in self.margins}
+        if found := unfit & (named | {*self.measures}):
             unit = UNIT_NAMES[self.conventions.within.unit]
             raise ValueError(f"{min(found)} does not fit a tolerance in {unit}: state the unit once")
         return self
@@ -324,7 +324,7 @@ class EvaluationRecord(Record):
     """Which look at this test set it was."""
     looks: Annotated[int, Field(ge=1)] | None = None
     """How many looks the seal allows; None under seals of version 0.1.0."""
-    part: Annotated[EvaluatedPart | None, Field(exclude_if=_missing)] = None
+    part: Annotated[EvaluatedPart | None, Field(exclude_if=absent)] = None
     """The part that was evaluated; None: the sealed test part. `request` then names the part, and no gate takes the record."""
     measured: Annotated[tuple[MeasureName, ...], Field(exclude_if=lambda value: not value)] = ()
     """The measures of its plan, in the order of reports. Empty: those by which the counts of its cases are named."""

@@ -14,7 +14,12 @@ from minivess.foundation.errors import InputError, RefusedError, UsageError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, parse_json_record
-from minivess.records.evaluation.comparison.evaluations import ComparedEvaluation, Comparison, compare
+from minivess.records.evaluation.comparison.evaluations import (
+    ComparedEvaluation,
+    Comparison,
+    RegisteredMargins,
+    compare,
+)
 from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.log.entry import Entry, Outcome
 from minivess.workflows.session.services import WorkspaceReader
@@ -44,7 +49,8 @@ def compare_models(
         first: a file or a folder with the record of an evaluation.
         second: the same of the other model.
         seed: of all draws.
-        margins: by measure, the largest loss that does not matter.
+        margins: by measure, the largest loss that does not matter. Where one differs from the registered one, the answer is
+            marked.
         goals: by measure, the limit whose sample size is asked for.
 
     Raises:
@@ -78,6 +84,28 @@ class LoggedEvaluations:
         found = (look.opening.index for look in self.history.looks() if look.opening.request == request)
         return None if request is None else next(found, None)
 
+    @implements("REQ-317")
+    def margins_of(self, *files: ComparedEvaluation) -> RegisteredMargins | None:
+        """The margins of the plan by which the latest look of some evaluations was judged.
+
+        They were fixed before that look, so nobody knew both models' figures. The plan is the one that the request named, and
+        its first registration counts.
+
+        Returns:
+            None where an evaluation has no look, the log has no such plan, or it has no margin.
+        """
+        if any(one.entry is None for one in files):
+            return None
+        newest = max(files, key=lambda one: one.entry or 0)
+        requested = self.history.requests.get(self.files.get(newest.file, ""))
+        plan = None if requested is None else self.history.plans.get(requested.request.plan)
+        if plan is None or not plan.plan.margins or plan.index > (newest.entry or 0):
+            return None
+        losses: dict[str, float] = {}
+        for one in plan.plan.margins:
+            losses[one.measure] = min(one.loss, losses.get(one.measure, one.loss))
+        return RegisteredMargins(losses, plan.index)
+
 
 def compare_files(
     logged: LoggedEvaluations,
@@ -97,7 +125,7 @@ def compare_files(
     """
     one, two = _read(first), _read(second)
     files = _known(logged, *one, first), _known(logged, *two, second)
-    return compare(one[0], two[0], files, seed=seed, margins=margins, goals=goals)
+    return compare(one[0], two[0], files, seed=seed, margins=margins, goals=goals, registered=logged.margins_of(*files))
 
 
 def limits_of(words: Iterable[str], option: str) -> dict[str, float]:

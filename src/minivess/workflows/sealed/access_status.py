@@ -46,6 +46,7 @@ def summary_of(services: WorkspaceReader, request_id: str) -> list[tuple[str, st
             ("allowed", f"{looks.per_release} a release, {looks.total} in all"),
             ("tolerance", str(plan.plan.conventions.within)),
             *(("criterion", _words(one, plan.plan.conventions.within.unit)) for one in plan.plan.criteria),
+            *(("margin", f"{one.measure}: a loss of {one.loss:g}") for one in plan.plan.margins),
             *((("notes", plan.plan.notes),) if plan.plan.notes else ()),
         ]
         policy = services.log.standing.registrations.policies.get(asked.policy or "")

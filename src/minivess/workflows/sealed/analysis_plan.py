@@ -95,6 +95,7 @@ def plan_of(
         looks=wanted.looks,
         reuse=REUSE if fixed else REUSE_0_1_0,
         criteria=wanted.criteria,
+        margins=wanted.margins,
         notes=wanted.notes,
         **({"scores": SCORED} if by_group else {}),
     )

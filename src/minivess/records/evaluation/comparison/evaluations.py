@@ -75,6 +75,15 @@ class FailedGroups(Record):
     second_only: Annotated[int, Field(ge=0)]
 
 
+class RegisteredMargins(NamedTuple):
+    """The margins of the plan by which the later of two looks was judged."""
+
+    losses: Mapping[str, float]
+    """By measure."""
+    entry: int
+    """That registered the plan."""
+
+
 class Goal(Record):
     """A limit of a measure, and the groups that would show it for one of the two models."""
 
@@ -166,6 +175,7 @@ def compare(
     seed: int,
     margins: Mapping[str, float] | None = None,
     goals: Mapping[str, float] | None = None,
+    registered: RegisteredMargins | None = None,
 ) -> Comparison:
     """Compare two evaluations of the same cases.
 
@@ -176,6 +186,7 @@ def compare(
         seed: of all draws.
         margins: by measure, the largest loss that does not matter; each class is compared with it.
         goals: by measure, the limit whose sample size is asked for.
+        registered: margins that were fixed before a look. They are used where `margins` states none.
 
     Raises:
         RefusedError: they are not comparable (`check_comparable`).
@@ -188,12 +199,15 @@ def compare(
     for name in (*margins, *goals):
         if name not in shared:
             raise UsageError(f"{name!r} is no measure of both evaluations", hint=f"one of {', '.join(shared)}")
+    if registered is not None:
+        margins = {**{name: loss for name, loss in registered.losses.items() if name in shared}, **margins}
     how = _Draws(first.conventions.bootstrap, seed, max(first.level, second.level))
     pairs = {(name, of_class): _pairs(first, second, name, of_class) for of_class in first.by_class for name in shared}
     made = [_measured(*place, found, how, margins.get(place[0])) for place, found in pairs.items()]
     ps = [one.paired.p for one in made if one.paired is not None]
     corrected = iter(holm(ps))
     measures = [one if one.paired is None else one.model_copy(update={"p_holm": next(corrected)}) for one in made]
+    measures = [_with_entry(one, registered) for one in measures]
     return Comparison(
         first=files[0],
         second=files[1],
@@ -270,6 +284,22 @@ def _measured(name: str, of_class: str | None, pairs: _Pairs, how: _Draws, margi
         non_inferiority=judged,
         needed=None,
     )
+
+
+@implements("REQ-317", "RC-173")
+def unregistered_margins(found: Comparison) -> tuple[str, ...]:
+    """The measures whose margin no log entry shows to be older than the later of the two looks, each once."""
+    loose = [one.measure for one in found.measures if one.non_inferiority and one.non_inferiority.registered is None]
+    return tuple(dict.fromkeys(loose))
+
+
+@implements("REQ-317")
+def _with_entry(found: MeasureComparison, registered: RegisteredMargins | None) -> MeasureComparison:
+    """With the entry that registered the margin, where it is the one that was used."""
+    judged = found.non_inferiority
+    if judged is None or registered is None or registered.losses.get(found.measure) != judged.margin:
+        return found
+    return found.model_copy(update={"non_inferiority": judged.model_copy(update={"registered": registered.entry})})
 
 
 def _with_sample_size(found: MeasureComparison, pairs: _Pairs, how: _Draws, *, tests: int) -> MeasureComparison:

@@ -51,6 +51,8 @@ class NonInferiority(Record):
     """`non-inferior`: the whole interval is above the margin of loss. `inferior`: the whole interval is below it."""
     why: str
     """The limit that was compared, or what is lacking."""
+    registered: Annotated[int | None, Field(ge=0, exclude_if=lambda entry: entry is None)] = None
+    """The entry of the log that registered this margin before the later of the two looks; None: none did."""
 
 
 @implements("REQ-390")

@@ -63,9 +63,14 @@ class SubgroupTable(Record):
     @property
     def basis(self) -> str:
         """What the intervals and P values are, for people."""
+        adjusted = (
+            f" P values of the gap to the rest are adjusted by Holm for {self.comparisons} comparisons."
+            if self.comparisons
+            else ""
+        )
         return (
-            f"Intervals of level {percent(self.level)}, not adjusted for the number of subgroups. P values of the gap to the "
-            f"rest are adjusted by Holm for {self.comparisons} comparisons. Below {FEWEST_GROUPS} groups there is no interval. "
+            f"Intervals of level {percent(self.level)}, not adjusted for the number of subgroups.{adjusted} Below "
+            f"{FEWEST_GROUPS} groups there is no interval. "
             "The best subgroup is chosen by its result, so the gap to it is too large on average."
         )
 

@@ -88,7 +88,7 @@ class LoggedEvaluations:
     def margins_of(self, *files: ComparedEvaluation) -> RegisteredMargins | None:
         """The margins of the plan by which the latest look of some evaluations was judged.
 
-        They were fixed before that look, so nobody knew both models' figures. The plan is the one that the request named, and
+        They were fixed before that look, when the figures of one of the models were not known. The plan is the one that the request named, and
         its first registration counts.
 
         Returns:

@@ -88,8 +88,8 @@ class LoggedEvaluations:
     def margins_of(self, *files: ComparedEvaluation) -> RegisteredMargins | None:
         """The margins of the plan by which the latest look of some evaluations was judged.
 
-        They were fixed before that look, when the figures of one of the models were not known. The plan is the one that the request named, and
-        its first registration counts.
+        They were fixed before that look, when the figures of one of the models were not known. The plan is the one that the
+        request named, and its first registration counts.
 
         Returns:
             None where an evaluation has no look, the log has no such plan, or it has no margin.

@@ -91,6 +91,19 @@ Feature: Devices, processes and failures of training
       | is inf                                                | training diverged: the loss is inf             |
       | and of 49 steps before is 4, after losses of 1.2      | training diverged: each of the last 50 losses  |
 
+  @REQ-366 @RC-150
+  Scenario Outline: A gradient that is no number ends a training before the weights change
+    Given a training of 4 steps with the clip <clip>, in which the gradient of step <step> is no number
+    When it is trained
+    Then it is refused with "training diverged: the gradient is nan (seed 3, step <step>" and the hint "learning_rate, for example to 0.001"
+    And no member is left, and the weights of the last checkpoint are numbers
+
+    Examples:
+      | clip | step |
+      | 12   | 4    |
+      | none | 4    |
+      | 12   | 3    |
+
   @REQ-366
   Scenario Outline: A training that is difficult continues
     Given a training of seed 3 with the learning rate 0.004, at step 80 with patches of the cases a, b and a

@@ -33,10 +33,16 @@ from tests.support.command_line import run_here
 from tests.support.lazy_modules import lazily
 from tests.support.specifications import read_specification
 
-with lazily("torch", "minivess.ml.models.registry", "minivess.ml.training.execution.network_options"):
+with lazily(
+    "torch",
+    "minivess.ml.models.registry",
+    "minivess.ml.training.checkpoints",
+    "minivess.ml.training.execution.network_options",
+):
     import torch
 
     from minivess.ml.models import registry
+    from minivess.ml.training import checkpoints
     from minivess.ml.training.execution import network_options
 with lazily("minivess.ml.training.execution.processes"):
     from minivess.ml.training.execution import processes
@@ -219,7 +225,7 @@ def _at_step_80(story: Story) -> None:
 
 @when(parsers.re(r"the loss of the step is (?P<loss>\S+)"))
 def _loss(story: Story, loss: str) -> None:
-    story.ask(failures.check_loss, float(loss), story.parts["moment"], TRAINING)
+    story.ask(failures.check_finite, float(loss), story.parts["moment"], TRAINING)
     if story.error is None:
         story.ask(failures.check_divergence, [1.2] * 79 + [float(loss)], story.parts["moment"], TRAINING)
 
@@ -374,3 +380,41 @@ def _levels(story: Story) -> None:
     assert all(head.weight.grad is not None for head in trained.heads)
     assert trained.release() is story.parts["other"]
     assert not any(one._forward_hooks for one in trained.network.modules())
+
+
+@given(
+    parsers.parse("a training of 4 steps with the clip {clip}, in which the gradient of step {step:d} is no number"),
+    target_fixture="fitting",
+)
+def breaking(tmp_path: Path, clip: str, step: int) -> Any:
+    training = TrainingSpec.model_validate(
+        {
+            "members": [3],
+            "steps": 4,
+            "batch": 1,
+            "clip": None if clip == "none" else float(clip),
+            "validation": {"share": 0},
+        }
+    )
+    fitting = training_jobs.fitting(tmp_path, training)
+    passed = []
+
+    def broken(gradient: torch.Tensor) -> torch.Tensor:
+        passed.append(gradient)
+        return gradient * float("nan") if len(passed) == step else gradient
+
+    next(iter(fitting.network.parameters())).register_hook(broken)
+    return fitting
+
+
+@when("it is trained")
+def train_broken(story: Story, fitting: Any) -> None:
+    story.ask(fitting, Place(0, 0, 1), lambda event: None)
+
+
+@then("no member is left, and the weights of the last checkpoint are numbers")
+def numbers(story: Story, fitting: Any) -> None:
+    assert story.found is None
+    kept = checkpoints.load_checkpoint(fitting.job.folder, fitting.job.run)
+    assert kept is not None
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in kept.network.values())

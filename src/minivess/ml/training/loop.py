@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, cast
@@ -31,7 +31,7 @@ from minivess.ml.training.circumstances.repeatability import repeatable
 from minivess.ml.training.execution.failures import (
     Moment,
     check_divergence,
-    check_loss,
+    check_finite,
     checkpoint_not_written,
     explained,
     validating,
@@ -178,11 +178,15 @@ class Fit:
                 outputs = self._module(images.to(memory_format=self._layout.format))
                 loss = loss_of_levels(self._loss, outputs, labels)
                 value = float(loss.detach())
-                check_loss(value, self._moment, job.training)
+                check_finite(value, self._moment, job.training)
                 fabric.backward(loss / len(own))
             total += value / len(own)
-        if job.training.clip is not None:
-            fabric.clip_gradients(self._module, self._stepping, max_norm=job.training.clip, error_if_nonfinite=False)
+        self._moment = Moment(job.seed, step, partial(_cases_of, source, step, own, job.training.batch), rate)
+        length = self._clip()
+        if (
+            job.training.precision != "fp16"
+        ):  # there an infinite gradient lowers the scale of the loss, and the step is left out
+            check_finite(length, self._moment, job.training, of="gradient")
         self._stepping.step()
         self._optimiser.zero_grad(set_to_none=True)
         if self._average is not None:
@@ -190,6 +194,15 @@ class Fit:
         self._losses.append(self._of_all(total))
         check_divergence(self._losses, self._moment, job.training)
         return rate
+
+    def _clip(self) -> float:
+        """Shorten a gradient that is too long; returns the length that it had."""
+        most = self._job.training.clip
+        if most is None:
+            gradients = [one.grad for one in self._trained.parameters() if one.grad is not None]
+            return float(torch.nn.utils.get_total_norm(gradients))
+        length = self._fabric.clip_gradients(self._module, self._stepping, max_norm=most, error_if_nonfinite=False)
+        return float(cast("torch.Tensor", length))
 
     def _of_all(self, value: float) -> float:
         """The mean of a number over all processes."""
@@ -340,6 +353,11 @@ class Fit:
             note=self._job.note,
         )
         return Fitted(self._best or last, last, curves, self._parts_so_far())
+
+
+def _cases_of(source: PatchSource, step: int, batches: Sequence[int], size: int) -> tuple[str, ...]:
+    """Cases of the patches in some batches of a step."""
+    return tuple(name for number in batches for name in source.cases_of(step, number * size, size))
 
 
 def _on_cpu(state: State) -> dict[str, torch.Tensor]:

@@ -63,13 +63,13 @@ class Moment:
 
 
 @implements("REQ-366", "RC-150")
-def check_loss(loss: float, moment: Moment, training: TrainingSpec) -> None:
-    """Check that the loss of a step is a number.
+def check_finite(value: float, moment: Moment, training: TrainingSpec, *, of: str = "loss") -> None:
+    """Check that the loss of a step, or the length of its gradient, is a number.
 
     Raises:
         RefusedError: it is NaN or infinite.
     """
-    if math.isfinite(loss):
+    if math.isfinite(value):
         return
     rate = training.learning_rate / 4
     hint = f"lower training.learning_rate, for example to {rate:.1g}"
@@ -79,7 +79,7 @@ def check_loss(loss: float, moment: Moment, training: TrainingSpec) -> None:
         hint += ", or set training.clip: 12"
     if moment.step == 1:
         hint = f"look at these cases with minivess data check; if they are sound, {hint}"
-    raise RefusedError(f"training diverged: the loss is {loss} ({moment})", hint=hint)
+    raise RefusedError(f"training diverged: the {of} is {value} ({moment})", hint=hint)
 
 
 @implements("REQ-366", "RC-150")

@@ -24,6 +24,8 @@ from minivess.records.verdict import Check, Verdict
 
 SERVED = frozenset({"inference", "inference.refusals"})
 """What a service records in its own log."""
+OWN_KEYS = "the keys that the receipt itself names"
+"""The trust that is used where the verifier brings no keys."""
 _LETTING_IN = frozenset({"identity.enrolled", "identity.rotated"})
 
 
@@ -127,6 +129,34 @@ def _verify_through(
     except MinivessError as error:
         checks = [Check(name=name, passed=False, detail=error.message)]
     return Verdict(subject=subject, checks=tuple(checks), trusted=True, limits=_limits(log_key))
+
+
+@implements("REQ-487")
+def verify_receipt_alone(receipt: Receipt) -> Verdict:
+    """Judge the receipt of an answer with the keys that it names itself. This shows damage. It does not show who signed.
+
+    Args:
+        receipt: of an entry of a serving log, with the entries of the device's log that name service and log.
+
+    Returns:
+        A verdict that is LIMITED at best.
+    """
+    subject, name = f"receipt {receipt.index}", "receipt service"
+    checks: tuple[Check, ...] = ()
+    try:
+        entries = [read_entry(one.entry.encode("utf-8", errors="surrogatepass"), one.index) for one in receipt.through]
+        (enrolled,) = [entry for entry in entries if entry.body.action == ENROLLED]
+        (let_in,) = [entry for entry in entries if entry.body.action in _LETTING_IN]
+        (head,) = ServingLogs().extend(enrolled).heads.values()
+        bare = receipt.model_copy(update={"through": ()})
+        checks = verify_receipt(bare, log_key=head.log_key, actor=_let_in(let_in).signing_key).checks
+        _check_author(receipt, head.service)
+    except MinivessError as error:
+        checks = (*checks, Check(name=name, passed=False, detail=error.message))
+    except ValueError:  # entries are missing, or their payloads are malformed
+        checks = (*checks, Check(name=name, passed=False, detail="the receipt names no service and no serving log"))
+    limit = "no trust file: the keys are those that the receipt itself names"
+    return Verdict(subject=subject, checks=checks, trusted=False, trust=OWN_KEYS, limits=(limit,))
 
 
 @dataclass(frozen=True)

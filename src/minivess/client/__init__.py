@@ -1,0 +1,33 @@
+"""A client of the service: sends an image, retries, and verifies the receipt of the answer.
+
+It needs the extra `client` (httpx and NumPy). Neither PyTorch nor FastAPI is imported.
+"""
+
+from __future__ import annotations
+
+from minivess.client.answers import Answer, AnsweredClass
+from minivess.client.connections import AsyncClient, Client
+from minivess.client.problems import (
+    ImageRefusedError,
+    NotAllowedError,
+    Problem,
+    RequestError,
+    ServiceUnavailableError,
+    UnprovenAnswerError,
+)
+from minivess.client.settings import Retries, Timeouts
+
+__all__ = [
+    "Answer",
+    "AnsweredClass",
+    "AsyncClient",
+    "Client",
+    "ImageRefusedError",
+    "NotAllowedError",
+    "Problem",
+    "RequestError",
+    "Retries",
+    "ServiceUnavailableError",
+    "Timeouts",
+    "UnprovenAnswerError",
+]

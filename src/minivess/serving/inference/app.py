@@ -25,6 +25,8 @@ from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
 from minivess.serving.inference.answering import Answering, predict, respond
+from minivess.serving.inference.demo.assets import add_page
+from minivess.serving.inference.demo.preview import Preview, preview
 from minivess.serving.inference.interface import description, picture_body, request_body
 from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message
 from minivess.serving.inference.page import front_page
@@ -122,6 +124,20 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
         async def predict_picture(request: Request) -> Response | Prediction:
             """Answer the mask of a PNG or JPEG as run lengths or PNG, on the record as `/v1/segment`."""
             return await judged(request, predict)
+
+    @app.post(
+        "/v1/preview",
+        response_model=Preview,
+        responses={status: _REFUSALS[status] for status in (400, 408, 413)},
+        openapi_extra={"requestBody": request_body(engine.model)},
+        summary="Show one image as the service reads it",
+        tags=["inference"],
+    )
+    async def preview_image(request: Request) -> Response | Preview:
+        """Answer the image in 8 bits. This is no decision and makes no entry."""
+        return await judged(request, preview)
+
+    add_page(app)
 
     @app.get("/", include_in_schema=False, response_class=HTMLResponse)
     def page() -> str:

@@ -64,6 +64,7 @@ def front_page(model: ServedModel) -> str:
 <h2>Classes</h2>
 {_classes(model)}
 <h2>Sending an image</h2>
+<p><a href="/demo">Try the service with an image</a> in this browser. Or from a program:</p>
 <p>Send one {"volume" if len(use.axes) == 3 else "picture"} as NIfTI, TIFF, NRRD, PNG, JPEG, DICOM (a series as one zip
 archive) or NumPy <code>.npy</code>, with axes {escape(shape_words(task))}{size}:</p>
 <pre><code>{escape(call_example(model))}</code></pre>

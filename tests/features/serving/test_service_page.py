@@ -1,4 +1,4 @@
-"""Steps of service_page.feature: the page over HTTP, and the pictures that it draws. `benchmarks/service_page.py` has a browser."""
+"""Steps of service_page.feature: the page over HTTP, and its pictures (benchmarks/service_page.py: in a browser)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from minivess.ml.writing.arrays import write_array
 from minivess.ml.writing.placed_mask import PlacedMask
 from minivess.ml.writing.registry import WRITERS, write_mask
 from minivess.records.data.dataset import LabelClass
-from tests.support.builders import image_files
+from tests.support.builders import image_files, specimens
 from tests.support.properties import given
 from tests.support.properties import strategies as st
 
@@ -147,3 +147,20 @@ def test_numbers_come_back_as_they_were(kind: type[np.floating], shape: tuple[in
     found = np.load(io.BytesIO(gzip.decompress(made)), allow_pickle=False)
     assert found.dtype == values.dtype
     assert np.array_equal(found, values)
+
+
+@pytest.mark.verifies("REQ-428")
+def test_no_warning_quotes_the_name_of_a_patient(recwarn: pytest.WarningsRecorder) -> None:
+    """highdicom warns of names with one component, and quotes them."""
+    slices = {
+        f"{number}.dcm": specimens.dicom_bytes(
+            specimens.slice_of(2.0 * number, number=number + 1, PatientName="Doe", PatientID="P-1")
+        )
+        for number in range(3)
+    }
+    data = image_files.zipped(slices)
+    read = read_single(data)
+    values = np.ones(read.array.shape, np.uint8)
+    made = write_mask(PlacedMask(values, read.spacing, read.affine, VESSEL, data), "dicom-seg")
+    assert b"Doe" in made.data
+    assert not [one for one in recwarn if "Doe" in str(one.message)]

@@ -6,6 +6,7 @@ Patient, study and frame of reference are those of the images that were segmente
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,24 +39,26 @@ def write(mask: PlacedMask) -> MaskFile:
     for number, one in enumerate(mask.classes, start=1):
         numbered[mask.values == one.value] = number
     device, version = mask.made_by
-    made = Segmentation(
-        images,
-        numbered[planes],
-        "BINARY",
-        [_description(number, one, device, version) for number, one in enumerate(mask.classes, start=1)],
-        series_instance_uid=highdicom.UID(),
-        series_number=1000,
-        sop_instance_uid=highdicom.UID(),
-        instance_number=1,
-        manufacturer="MiniVess",
-        manufacturer_model_name=device[:64],
-        software_versions=version[:64],
-        device_serial_number="none",
-        omit_empty_frames=False,
-        content_label="SEGMENTATION",
-    )
-    stream = io.BytesIO()
-    made.save_as(stream)
+    with warnings.catch_warnings():  # highdicom's and pydicom's quote the names of patients
+        warnings.simplefilter("ignore")
+        made = Segmentation(
+            images,
+            numbered[planes],
+            "BINARY",
+            [_description(number, one, device, version) for number, one in enumerate(mask.classes, start=1)],
+            series_instance_uid=highdicom.UID(),
+            series_number=1000,
+            sop_instance_uid=highdicom.UID(),
+            instance_number=1,
+            manufacturer="MiniVess",
+            manufacturer_model_name=device[:64],
+            software_versions=version[:64],
+            device_serial_number="none",
+            omit_empty_frames=False,
+            content_label="SEGMENTATION",
+        )
+        stream = io.BytesIO()
+        made.save_as(stream)
     return MaskFile(stream.getvalue(), "application/dicom", ".dcm")
 
 
@@ -91,7 +94,9 @@ def _images(source: bytes) -> list[Any]:
     found = []
     for data in files:
         try:
-            one = pydicom.dcmread(io.BytesIO(data))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                one = pydicom.dcmread(io.BytesIO(data))
         except InvalidDicomError:
             continue
         if "PixelData" in one and "ImagePositionPatient" in one:

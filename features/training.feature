@@ -134,6 +134,19 @@ Feature: Training and combining members
       | 8     | 4       | 0 animals |
 
   @REQ-371
+  Scenario Outline: Validations take about a twentieth of a run
+    Given a training of <steps> steps of <batch> patches, and validation cases of <patches> patches
+    Then a validation is made every <every> steps
+
+    Examples:
+      | steps | batch | patches | every |
+      | 1200  | 4     | 20      | 120   |
+      | 1200  | 4     | 160     | 267   |
+      | 1200  | 8     | 160     | 134   |
+      | 150   | 2     | 100     | 50    |
+      | 2     | 2     | 100     | 1     |
+
+  @REQ-371
   Scenario: It is said aloud why there is no validation
     Given a training part of 8 cases of 4 animals
     When a share of 0.2 of its groups is set aside

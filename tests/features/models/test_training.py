@@ -22,11 +22,14 @@ from minivess.ml.sampling.feeding import Feed, Request, WorkerError, worker_coun
 from minivess.ml.sampling.patches import Batch, PatchSource
 from minivess.ml.training import schedules
 from minivess.ml.training.runs import RUN, WEIGHTS, completed_run
-from minivess.ml.training.validation import ValidationCases, validation_cases
+from minivess.ml.training.validation import ValidationCases, Validator, steps_between, validation_cases
 from minivess.records.log.entry import Entry
 from minivess.records.models.model import RunRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec
-from minivess.records.models.training import TrainingSpec
+from minivess.records.models.networks.unet import UNetSpec
+from minivess.records.models.preprocessing import Preprocessing
+from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import TrainingSpec, TrainingValidation
 from minivess.records.models.training_run import Circumstances, RunPart
 from minivess.workflows.session.recording import recorded
 from tests.support.builders.training_cases import stored
@@ -394,6 +397,27 @@ def animals_aside(groups: dict[str, str], aside: ValidationCases, count: str) ->
 @then(parsers.parse('it is said that "{why}"'))
 def said(aside: ValidationCases, why: str) -> None:
     assert aside.note == why
+
+
+@given(
+    parsers.parse("a training of {steps:d} steps of {batch:d} patches, and validation cases of {patches:d} patches"),
+    target_fixture="judged",
+)
+def judged_training(steps: int, batch: int, patches: int) -> tuple[TrainingSpec, Validator]:
+    task = SegmentationTask(axes="yx")
+    spec = UNetSpec(patch=(64, 64))
+    grids = ((64, 64),) * (patches - 6) + ((112, 160),)  # the last one has two rows of three patches
+    validator = Validator(lambda: (), (), spec, task, Preprocessing.of(task), grids)
+    return TrainingSpec(steps=steps, batch=batch), validator
+
+
+@then(parsers.parse("a validation is made every {every:d} steps"))
+def made_every(judged: tuple[TrainingSpec, Validator], every: int) -> None:
+    training, validator = judged
+    assert steps_between(training, validator.patches) == every
+    assert (
+        steps_between(training.model_copy(update={"validation": TrainingValidation(every=7)}), validator.patches) == 7
+    )
 
 
 @when("training uses an operation without a deterministic kernel", target_fixture="named")

@@ -43,7 +43,7 @@ class Preprocessor:
             InputError: the image has other axes or channels, is empty or not finite, or its spacing is needed and not known.
         """
         channels = self.channels(image)
-        grid = self._grid(channels.shape[1:], spacing)
+        grid = self.resampled(channels.shape[1:], spacing)
         statistics = self.preprocessing.foreground
         normalised = np.stack(
             [
@@ -55,7 +55,7 @@ class Preprocessor:
 
     def labels(self, mask: NDArray[np.uint8], spacing: Spacing = None) -> NDArray[np.uint8]:
         """The mask of an image on the grid of `apply`."""
-        return resample_labels(mask, self._grid(mask.shape, spacing))
+        return resample_labels(mask, self.resampled(mask.shape, spacing))
 
     def restore(self, values: NDArray[np.float32], grid: Sequence[int]) -> NDArray[np.float32]:
         """Logits (outputs, *grid of `apply`) on the grid of the image."""
@@ -67,7 +67,7 @@ class Preprocessor:
         Raises:
             InputError: as `apply`.
         """
-        return self._grid(self.grid(image), spacing)
+        return self.resampled(self.grid(image), spacing)
 
     def grid(self, image: Image) -> tuple[int, ...]:
         """Sizes of an image along its spatial axes.
@@ -91,7 +91,12 @@ class Preprocessor:
         wanted = f"axes ({', '.join(axes)})" + (f" and then {channels} channels" if channels > 1 else "")
         raise InputError(f"an image of shape {image.shape} where {wanted} are needed")
 
-    def _grid(self, grid: Sequence[int], spacing: Spacing) -> tuple[int, ...]:
+    def resampled(self, grid: Sequence[int], spacing: Spacing) -> tuple[int, ...]:
+        """Sizes of what `apply` makes of an image of a size, along its spatial axes.
+
+        Raises:
+            InputError: images are resampled, and the spacing is not known or malformed.
+        """
         target = self.preprocessing.spacing
         if target is None:
             return tuple(grid)

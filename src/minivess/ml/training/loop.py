@@ -40,13 +40,13 @@ from minivess.ml.training.execution.network_options import loss_of_levels, prepa
 from minivess.ml.training.execution.places import Place, batches_of
 from minivess.ml.training.job import Fitted, Job
 from minivess.ml.training.optimisation import Average, optimiser_of, set_step
+from minivess.ml.training.validation import steps_between
 from minivess.records.models.training_event import Phase
 from minivess.records.models.training_run import Beat, Circumstances, RunPart, TrainingCurves, ValidationPoint
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-_VALIDATIONS = 10
 _CHECKPOINT_S = 60.0
 _CHECKPOINT_SHARE = 100
 """A checkpoint is written at most so often that this takes a hundredth of the time."""
@@ -216,8 +216,10 @@ class Fit:
         return self._network.state_dict() if self._average is None else self._average.state
 
     def _due(self) -> bool:
-        every = self._job.training.validation.every or max(1, self._job.training.steps // _VALIDATIONS)
-        return self._judged is not None and (self._step % every == 0 or self._step == self._job.training.steps)
+        validator, steps = self._job.validator, self._job.training.steps
+        if validator is None:
+            return False
+        return self._step % steps_between(self._job.training, validator.patches) == 0 or self._step == steps
 
     def _validate(self) -> ValidationPoint | None:
         validator, judged = self._job.validator, self._judged

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from minivess.foundation.implements import implements
 from minivess.ml.inference.answers import class_indices, mask_of
+from minivess.ml.inference.tiling import tiles_of
 from minivess.ml.measures.dice import overlap
 from minivess.ml.sampling.case_store import TrainingCase
 from minivess.records.models.networks.specifications import ModelSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
+from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_run import CaseFigures, ValidationPoint
 
 if TYPE_CHECKING:
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 _SMALLEST = 1e-6
 MOST_GROUPS = 20
 """More groups would take more time than they are worth."""
+MOST, FEWEST = 10, 3
+"""Validations of a run, unless their interval is stated."""
+SHARE = 0.05
+"""Share of the steps' computing that all validations take, where this leaves the fewest."""
+_FORWARD = 1 / 3
+"""Share of a step that its forward pass takes: the backward pass has two convolutions for each one."""
 
 
 class ValidationCases(NamedTuple):
@@ -64,6 +72,24 @@ def _why_none(groups: int, share: float) -> str:
     return f"the training part has {held}, and a validation on a share of {share:g} needs {wanted}"
 
 
+@implements("REQ-371")
+def steps_between(training: TrainingSpec, patches: int) -> int:
+    """Steps from one validation to the next: stated, or so many that validations take about 5 % of a run.
+
+    There are ten validations at most and three at least. The number is a function of sizes alone and not of measured time,
+    so that the validations of two runs are after the same steps.
+
+    Args:
+        training: of the member.
+        patches: that a validation asks the network about; 0: not known.
+    """
+    if training.validation.every is not None:
+        return training.validation.every
+    steps = patches * _FORWARD / (training.batch * training.accumulate)
+    wanted = max(training.steps // MOST, math.ceil(steps / SHARE))
+    return max(1, min(wanted, training.steps // FEWEST))
+
+
 @dataclass(frozen=True)
 class Validator:
     """Judges a network on cases that are read one at a time.
@@ -74,6 +100,7 @@ class Validator:
         spec: the network.
         task: channels, axes and classes.
         preprocessing: what images go through.
+        grids: sizes of the preprocessed images; empty: their number of patches is not known.
     """
 
     cases: Callable[[], Iterable[TrainingCase]]
@@ -81,6 +108,12 @@ class Validator:
     spec: ModelSpec
     task: SegmentationTask
     preprocessing: Preprocessing
+    grids: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def patches(self) -> int:
+        """Patches that a validation asks the network about; 0: not known."""
+        return sum(tiles_of(grid, self.spec.patch) for grid in self.grids)
 
     @implements("REQ-371")
     def judge(self, network: torch.nn.Module, step: int, *, device: str) -> ValidationPoint:

@@ -52,7 +52,7 @@ class TrainingValidation(Record):
     share: Annotated[float, Field(ge=0, le=0.5)] = 0.2
     """Share of the independent groups of the training part; rounded down, so five groups are needed for one. 0: none."""
     every: Annotated[int, Field(ge=1)] | None = None
-    """Optimiser steps from one validation to the next; by default a tenth of all steps."""
+    """Optimiser steps from one validation to the next; by default a tenth of all steps, or more where validation takes long."""
     patience: Annotated[int, Field(ge=1)] | None = None
     """Training stops after so many validations in a row without a better one; by default it never stops early."""
 

@@ -13,7 +13,7 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.ml.losses.class_weights import check_stated
-from minivess.ml.preprocessing.preprocessor import fit_preprocessing
+from minivess.ml.preprocessing.preprocessor import Preprocessor, fit_preprocessing
 from minivess.ml.training.execution.devices import DeviceChoice, check_precision, choose_device
 from minivess.ml.training.execution.places import ALONE, check_shares, torchrun_place
 from minivess.ml.training.execution.processes import follow, leading
@@ -224,8 +224,12 @@ class TrainingData(NamedTuple):
         """What judges networks; None where no case is validated on."""
         from minivess.ml.training.validation import Validator
 
-        names = tuple(record.id for record in self.validated.records)
-        return Validator(self.validated, names, spec, task, preprocessing) if names else None
+        records, sizes = self.validated.records, Preprocessor(preprocessing)
+        if not records:
+            return None
+        grids = tuple(sizes.resampled(record.grid, record.physical_spacing) for record in records)
+        names = tuple(record.id for record in records)
+        return Validator(self.validated, names, spec, task, preprocessing, grids)
 
 
 @implements("REQ-180", "REQ-371")

@@ -59,6 +59,37 @@ Feature: Figures of each class
     When a criterion names the class capillary
     Then it is refused with the class and those of the data
 
+  @REQ-319
+  Scenario Outline: A gate of one class is judged by both verifiers
+    Given a release of a model with the classes 1 artery and 2 vein, whose policy has a gate of <limit> on Dice of <class>
+    When both verifiers judge its gates
+    Then both <answer>
+
+    Examples:
+      | limit | class     | answer                                    |
+      | 0.9   | vein      | pass it with the Dice of vein             |
+      | 0.85  | artery    | pass it with the Dice of artery           |
+      | 0.9   | artery    | refuse the release, for the gate of class |
+      | 0.1   | capillary | refuse the release, for the gate of class |
+
+  @REQ-319
+  Scenario Outline: A gate that became <change> is <verdict>
+    Given a look at the test set under a gate of <before>
+    When a gate of <after> is registered
+    Then both writings of the rules call the policy <verdict>
+
+    Examples:
+      | before      | after       | change             | verdict |
+      | every class | one class   | one of a class     | laxer   |
+      | one class   | every class | one of every class | strict  |
+      | one class   | another one | one of another     | laxer   |
+
+  @REQ-319
+  Scenario: A gate of a class that the data do not have is refused
+    Given a project whose policy has a gate on Dice of the class capillary
+    When the policy is read
+    Then reading is refused, for the gate names the class 'capillary'
+
   @REQ-340
   Scenario: The baseline finds the channel and the side of each class
     Given colour pictures with a class that is dark in green and one that is bright in blue

@@ -607,7 +607,7 @@ conventions: tolerance?=positive unit?=length-unit tolerance_um?=positive foregr
     both_empty?=short one_empty?=short of_measure?=sentences border?=short
     skeleton?=short bootstrap?=100 bootstrap_unit?=short statistics?=statistics failure_dice?~=above-0-to-1
 registered: signatures=signatures gates*=policy-gate
-gate metric: kind=text id=slug measure=measure statistic?=statistic at_least?~=number at_most?~=number
+gate metric: kind=text id=slug measure=measure of_class?=short statistic?=statistic at_least?~=number at_most?~=number
 gate baseline: kind=text id=slug at_least=number; gate parity: kind=text id=slug at_most=from-0
 gate pretraining: kind=text id=slug at_most?=0 reason?~=short
 start: weights=digest trained_on=trained-on fresh?*=text unused?*=text licence?~=short
@@ -1191,8 +1191,8 @@ def limits_of_policy(policy):  # the same of a release policy
     asked = [(rule["role"], rule["meaning"]) for rule in policy["signatures"]["rules"]]
     yield from (("signatures, %s by %s" % rule[::-1], "at_least", asked.count(rule)) for rule in asked)
     for gate in policy["gates"]:
-        names = {"metric": "%(measure)s, %(statistic)s", "baseline": "dice_over_baseline, mean"}
-        what = (names.get(gate["kind"], "%(kind)s") % gate).replace("hd95_um", "hd95")
+        names = {"metric": "%(measure)s, %(statistic)s" + CLASS * ("of_class" in gate), "baseline": "dice_over_baseline, mean"}
+        what = (names.get(gate["kind"], "%(kind)s") % gate + gate.get("of_class", "")).replace("hd95_um", "hd95")
         yield from ((what, side, gate.get(side)) for side in ("at_least", "at_most"))
 
 def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts

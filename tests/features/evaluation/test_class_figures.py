@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,12 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.pack import pack
+from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.release import derivation
 from minivess.compliance.release.chain import JudgedChain, judge_chain
+from minivess.compliance.release.facts import facts_of_release
 from minivess.compliance.release.figures import check_figures
 from minivess.compliance.release.gates import judge as judge_gates
 from minivess.foundation.errors import InputError, VerificationError
@@ -23,18 +28,22 @@ from minivess.ml.evaluation.baseline import threshold_masks, tune_thresholds
 from minivess.ml.evaluation.evaluate import evaluate
 from minivess.ml.inference.answers import mask_of
 from minivess.records.data.dataset import CaseRecord, LabelClass
+from minivess.records.device.gate_outcomes import number_text
 from minivess.records.device.project import Project
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import BaselineGate, CalibrationGate, MetricGate, ReleasePolicy
-from minivess.records.device.strictness import laxer_plan
+from minivess.records.device.strictness import laxer_plan, laxer_policy
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import ClassThresholds, Criterion, EvaluationRecord, IntensityThreshold
 from minivess.records.evaluation.recomputation import figures_of
 from minivess.records.models.task import SegmentationTask
+from minivess.workflows.sealed.registration import policy_of
+from tests.support.builders import release_builder
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan, evaluation_plan
 from tests.support.builders.layout2_pack import small_pack
-from tests.support.builders.release_builder import PROJECT, TWO_CLASSES, policy_of_release
+from tests.support.builders.release_builder import PROJECT, TWO_CLASSES, ReleaseLog, policy_of_release
+from tests.support.projects import ProjectFolder
 from tests.support.verify_script import verify
 
 scenarios("class_figures.feature")
@@ -61,6 +70,11 @@ class Story:
     thresholds: tuple[IntensityThreshold, ...] = ()
     files: dict[str, bytes] = field(default_factory=dict)
     criteria: list[Criterion] = field(default_factory=list)
+    policies: list[ReleasePolicy] = field(default_factory=list)
+    log: ReleaseLog | None = None
+    outcomes: dict[str, Any] = field(default_factory=dict)
+    script: dict[str, Any] = field(default_factory=dict)
+    refusals: list[str] = field(default_factory=list)
 
     def predict(self, image: NDArray[Any], spacing: object) -> NDArray[np.float32]:
         """The true class with .7, but of the third row the class before it, so that disc is wrong and cup is added."""
@@ -374,3 +388,101 @@ def _(story: Story) -> None:
     for one, value in zip(story.thresholds, (3, 8), strict=True):
         for name, image in story.images.items():
             assert np.array_equal(threshold_masks(image, [one], story.task)[0], story.masks[name] == value)
+
+
+@given(
+    parsers.parse(
+        "a release of a model with the classes 1 artery and 2 vein, whose policy has a gate of {limit:g} on Dice of {name}"
+    )
+)
+def _(story: Story, limit: float, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = MetricGate(id="of-class", kind="metric", measure="dice", of_class=name, at_least=limit)
+    policy = policy_of_release()
+    with_gate = policy.model_copy(update={"gates": (*policy.gates, gate)})
+    monkeypatch.setattr(release_builder, "policy_of_release", lambda: with_gate)
+    release = release_builder.make_release(tmp_path / "release", task=TWO_CLASSES)
+    with monkeypatch.context() as forged:  # the pack is built although a gate fails
+        for module in (pack, derivation):
+            forged.setattr(module, "stopping", lambda results, **_: ())
+        built = release.build(tmp_path / "pack.zip")
+    story.files = dict(read_archive(built.path.read_bytes()))
+    story.log = release.prepared
+
+
+@when("both verifiers judge its gates")
+def _(story: Story) -> None:
+    assert story.log is not None
+    try:
+        derived = facts_of_release(story.log.facts.entries, story.files).derived
+        story.outcomes = {one.id: one.model_dump(mode="json") for one in derived.outcomes}
+    except VerificationError as error:
+        story.refusals.append(error.message)
+    read = verify.Pack(story.files, None)
+    read.check_log()
+    read.check_layout()
+    read.release.check_chain()
+    read.release.check_figures()
+    try:
+        read.release.check_gates()
+        story.script = {one["id"]: one for one in read.release.gates}
+    except verify.WrongError as error:
+        story.refusals.append(str(error))
+
+
+@then(parsers.parse("both pass it with the Dice of {name}"))
+def _(story: Story, name: str) -> None:
+    assert story.refusals == []
+    record = json.loads(story.files["data/evaluation/evaluation.json"])
+    value = number_text(record["classes"][name]["aggregates"]["dice"]["mean"])
+    assert story.outcomes["of-class"] == story.script["of-class"]
+    assert (story.outcomes["of-class"]["value"], story.outcomes["of-class"]["passed"]) == (value, True)
+
+
+@then("both refuse the release, for the gate of class")
+def _(story: Story) -> None:
+    assert len(story.refusals) == 2
+    assert all("the gate of-class fails" in one for one in story.refusals)
+
+
+@given(parsers.parse("a look at the test set under a gate of {which}"))
+@when(parsers.parse("a gate of {which} is registered"))
+def _(story: Story, which: str) -> None:
+    gate = MetricGate.model_validate({"id": "dice", "kind": "metric", **_LIMITED[which]})
+    policy = policy_of_release()
+    story.policies.append(
+        policy.model_copy(update={"gates": (gate, *(one for one in policy.gates if one.id != "dice"))})
+    )
+
+
+@then(parsers.parse("both writings of the rules call the policy {verdict}"))
+def _(story: Story, verdict: str) -> None:
+    plain = [json.loads(canonical(policy)) for policy in story.policies]
+    script = verify.laxer(*(verify.limits_of_policy(verify.fit(policy, "registered", "it")) for policy in plain))
+    found = laxer_policy(*story.policies)
+    assert bool(found) == bool(script) == (verdict == "laxer")
+    if script:
+        assert script in found[0]
+
+
+@given("a project whose policy has a gate on Dice of the class capillary", target_fixture="of_policy")
+def _(sealed_project: ProjectFolder, tmp_path: Path) -> ProjectFolder:
+    project = sealed_project.copy_to(tmp_path / "project")
+    path = project.workspace.root / "release" / "policy.yaml"
+    text = release_builder.POLICY.read_text(encoding="utf-8")
+    gate = "  - {id: of-class, kind: metric, measure: dice, of_class: capillary, at_least: 0.5}\n"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text.rstrip("\n") + "\n" + gate, encoding="utf-8")
+    return project
+
+
+@when("the policy is read", target_fixture="refused")
+def _(of_policy: ProjectFolder) -> InputError:
+    with of_policy.services() as services, pytest.raises(InputError) as caught:
+        policy_of(services)
+    return caught.value
+
+
+@then("reading is refused, for the gate names the class 'capillary'")
+def _(refused: InputError) -> None:
+    assert "the gate of-class names the class 'capillary'" in refused.message
+    assert "there is one class" in refused.hint

@@ -107,7 +107,7 @@ _MODES = {
 def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
     """Each measure of each class with its interval, its limit and, for Dice, the baseline."""
     limits = {
-        gate.measure: gate.at_least if gate.at_least is not None else gate.at_most
+        (gate.measure, gate.of_class): gate.at_least if gate.at_least is not None else gate.at_most
         for gate in dossier.inputs.policy.gates
         if isinstance(gate, MetricGate) and gate.statistic == "mean"
     }
@@ -122,7 +122,7 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
     for of_class, figures, measure, interval in held:
         name, digits = measure.name, measure.digits_in(unit)
         ends = [end for end in (interval.lower, interval.upper) if end is not None] or [interval.mean]
-        limit = limits.get(name)
+        limit = limits.get((name, of_class), limits.get((name, None)))
         top = measure.largest or max(*ends, interval.mean, limit or 0.0, 1e-9) * 1.15
         baseline = figures.baseline.mean if name == DICE else None
         found.append(

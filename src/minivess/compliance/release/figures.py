@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.earlier_entries import payload_of
-from minivess.compliance.release.gate_facts import EVALUATION, EXPORT
-from minivess.compliance.release.pack_files import json_of, record_of
+from minivess.compliance.release.gate_facts import EVALUATION
+from minivess.compliance.release.pack_files import EXPORT, export_of, json_of, record_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.data.dataset import DatasetManifest, LabelClass
@@ -22,7 +22,6 @@ from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.recomputation import NOT_STATED, first_difference, parts_of, recomputed
 from minivess.records.evaluation.statistics.summaries import ClassFigures, Interval
 from minivess.records.log.payloads.looks import LookRequested
-from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.model import CalibrationRecord, fewest_groups
 from minivess.records.models.task import SegmentationTask
 
@@ -53,7 +52,7 @@ def check_figures(files: Mapping[str, bytes], chain: JudgedChain) -> EvaluationR
         raise VerificationError(f"{EVALUATION} leaves out a convention or the number of its look")
     _compare(EVALUATION, _identity(record), _expected(chain), by="by the log")
     groups = _check_cases(files, record, chain)
-    task = record_of(files, EXPORT, ExportRecord).task
+    task = export_of(files).task
     _check_classes(files, record, task)
     _check_calibration(files, groups, chain, task)
     difference = first_difference(record, chain.plan)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted_runs
 from minivess.compliance.release.lineage_events import EVENTS, entries_without_event, expected_event
-from minivess.compliance.release.pack_files import json_of, record_of
+from minivess.compliance.release.pack_files import EXPORT, export_of, json_of, record_of
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
@@ -37,7 +37,7 @@ from minivess.records.log.payloads.looks import CriteriaRegistered
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.start import StartRecord
 
-EVALUATION, EXPORT = "data/evaluation/evaluation.json", "data/models/export.json"
+EVALUATION = "data/evaluation/evaluation.json"
 MEMBERS, MANIFEST, SPLIT = "data/models/members/", "data/datasets/manifest.json", "data/datasets/split.json"
 RESULTS, TRACE = "data/verification/results.json", "data/traceability/data/trace.json"
 RISKS, ATTESTED, GATES = "data/release/risks.json", "data/release/attested.json", "data/release/gates.json"
@@ -136,7 +136,7 @@ def read_gate_facts(
     return facts_in(
         ReleaseRecords(
             evaluation=_record(files, EVALUATION, EvaluationRecord) if evaluation is None else evaluation,
-            export=_record(files, EXPORT, ExportRecord),
+            export=export_of(files) if EXPORT in files else None,
             members=len(members),
             starts=starts_in(files, members),
             report=_record(files, RESULTS, ResultReport),
@@ -270,11 +270,15 @@ class Denominator:
 
 
 def _values(gate: Gate, facts: GateFacts) -> int | None:
-    """The cases in which a measure is defined; of several classes, those in the class that has fewest of them."""
-    name = gate.measure if isinstance(gate, MetricGate) else DICE
+    """The cases in which a measure is defined; of several classes, those in the class that has fewest of them.
+
+    A gate that names a class judges the cases of that class alone.
+    """
+    name, of_class = (gate.measure, gate.of_class) if isinstance(gate, MetricGate) else (DICE, None)
     if facts.evaluation is None:
         return None
-    held = [figures.aggregates.get(name) for figures in facts.evaluation.by_class.values()]
+    classes = facts.evaluation.by_class.items()
+    held = [figures.aggregates.get(name) for key, figures in classes if of_class in {None, key}]
     return min((interval.n for interval in held if interval is not None), default=None) if all(held) else None
 
 

@@ -177,11 +177,16 @@ def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
         facts,
         Bound(gate.at_least, gate.at_most),
         lambda figures: None if evaluation is None else statistic_of(evaluation, figures, gate.measure, gate.statistic),
+        gate.of_class,
     )
     unit = None if evaluation is None else evaluation.unit
-    title = _titled(f"{heading_of(gate.measure, unit)}, {_STATISTIC_NAMES[gate.statistic]}", name)
-    interval = None if evaluation is None else evaluation.by_class[name].aggregates.get(gate.measure)
+    title = f"{heading_of(gate.measure, unit)}, {_STATISTIC_NAMES[gate.statistic]}"
+    title = _titled(title, name) if gate.of_class is None else f"{title}, class {gate.of_class}"
+    judged = None if evaluation is None else evaluation.by_class.get(name)
+    interval = None if judged is None else judged.aggregates.get(gate.measure)
     why = None
+    if evaluation is not None and judged is None:
+        why = f"the evaluation has no class {gate.of_class}"
     if evaluation is not None and interval is not None and value is None:
         cases = len(evaluation.tested)
         why = "the cases of one group alone give no interval"
@@ -194,15 +199,19 @@ def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
     )
 
 
-@implements("REQ-339", "RC-142")
+@implements("REQ-319", "REQ-339", "RC-142")
 def _worst(
-    facts: GateFacts, bound: Bound, figure_of: Callable[[ClassFigures], float | None]
+    facts: GateFacts, bound: Bound, figure_of: Callable[[ClassFigures], float | None], of_class: str | None = None
 ) -> tuple[str | None, float | None]:
-    """The class that a gate judges, the one with the smallest margin, and its figure; without an evaluation both are None."""
+    """The class that a gate judges, and its figure: the class that it names, else the one with the smallest margin.
+
+    Without an evaluation, or where it does not have the class, the figure is None.
+    """
     if facts.evaluation is None:
         return None, None
-    figures = [(name, figure_of(one)) for name, one in sorted(facts.evaluation.by_class.items(), key=_by_name)]
-    return worst_class(figures, lambda pair: bound.judge(pair[1])) or (None, None)
+    classes = sorted(facts.evaluation.by_class.items(), key=_by_name)
+    figures = [(name, figure_of(one)) for name, one in classes if of_class in {None, name}]
+    return worst_class(figures, lambda pair: bound.judge(pair[1])) or (of_class, None)
 
 
 def _by_name(pair: tuple[str | None, object]) -> str:

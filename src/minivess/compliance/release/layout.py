@@ -15,14 +15,13 @@ from typing import Final, Literal, Self
 from pydantic import Field, model_validator
 
 from minivess.compliance.release.chain import JudgedChain
-from minivess.compliance.release.pack_files import record_of
+from minivess.compliance.release.pack_files import export_of
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.packaged_tables import packaged_text
 from minivess.records.base import Record
 from minivess.records.device.preparation import LAYOUT, ReleasePrepared
-from minivess.records.models.exports.export import ExportRecord
 from minivess.records.references import ROLES
 
 DATA: Final = "data/"
@@ -225,7 +224,7 @@ def check_graphs(files: Mapping[str, bytes]) -> None:
     Raises:
         VerificationError: a graph is missing, is another one, or is not named; the record is malformed.
     """
-    contract = record_of(files, DATA + EXPORT, ExportRecord).model
+    contract = export_of(files).model
     if contract is None:
         return
     folder = f"{DATA}{EXPORT.rpartition('/')[0]}/"

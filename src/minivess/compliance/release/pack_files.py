@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +12,10 @@ from minivess.compliance.proofs.canonical import parse_json
 from minivess.foundation.errors import InputError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
+from minivess.records.models.exports.export import ExportRecord
 
+EXPORT = "data/models/export.json"
+"""What a release states about its exported model."""
 LIMIT = 256 << 20
 """Bytes of one file of JSON or of text."""
 
@@ -87,3 +91,18 @@ def record_of[R: BaseModel](files: Mapping[str, bytes], name: str, kind: type[R]
         return kind.model_validate_json(files[name], strict=True)
     except ValidationError as error:
         raise VerificationError(f"{name}: {first_error(error, whole='the file')}") from None
+
+
+@implements("REQ-222")
+def export_of(files: Mapping[str, bytes]) -> ExportRecord:
+    """The record of the export. Several checks read it; the same bytes are parsed once.
+
+    Raises:
+        VerificationError: as `record_of`.
+    """
+    return _export(bytes_of(files, EXPORT))
+
+
+@lru_cache(maxsize=2)
+def _export(data: bytes) -> ExportRecord:
+    return record_of({EXPORT: data}, EXPORT, ExportRecord)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.evaluation.cases import OfClass
 from minivess.records.evaluation.measures import MeasureName
 from minivess.records.people.approval import Policy
 
@@ -28,6 +29,8 @@ class MetricGate(Record):
     kind: Literal["metric"]
     id: Slug
     measure: MeasureName
+    of_class: OfClass = None
+    """The class whose figures are limited, by its name. Without it, every class must meet the limit."""
     statistic: Literal["mean", "lower", "upper"] = "mean"
     at_least: float | None = None
     at_most: float | None = None

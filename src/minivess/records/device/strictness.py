@@ -118,7 +118,7 @@ def gates_beyond_criteria(policy: ReleasePolicy, criteria: Iterable[Criterion]) 
             )
         elif isinstance(gate, MetricGate | BaselineGate):
             for (what, side), limit in _of_gates((gate,)).items():
-                there = asked.get((what, side))
+                there = asked.get((what, side), asked.get((what.split(_CLASS)[0], side)))
                 if there is None:
                     found.append(f"gate {gate.id}: {what} of {_words(side)} {limit!r} is no acceptance criterion")
                 elif _laxer({(what, side): limit}, {(what, side): there}):
@@ -156,9 +156,10 @@ def _of_gates(gates: Iterable[Gate]) -> Limits:
     return _strictest(row for gate in gates for row in _rows(gate))
 
 
+@implements("REQ-319")
 def _rows(gate: Gate) -> Iterator[tuple[str, str, float]]:
     if isinstance(gate, MetricGate):
-        what = _what(gate)
+        what = _what(gate) + ("" if gate.of_class is None else _CLASS + gate.of_class)
         if gate.at_least is not None:
             yield what, "at_least", gate.at_least
         if gate.at_most is not None:

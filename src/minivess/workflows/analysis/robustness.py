@@ -100,7 +100,13 @@ def _criteria(reader: WorkspaceReader, plan: AnalysisPlan) -> tuple[Criterion, .
     except UsageError:  # there is no policy yet
         gates = ()
     held = [
-        Criterion(measure=gate.measure, statistic=gate.statistic, at_least=gate.at_least, at_most=gate.at_most)
+        Criterion(
+            measure=gate.measure,
+            **({} if gate.of_class is None else {"of_class": gate.of_class}),
+            statistic=gate.statistic,
+            at_least=gate.at_least,
+            at_most=gate.at_most,
+        )
         for gate in gates
         if isinstance(gate, MetricGate)
     ]

@@ -44,6 +44,7 @@ def policy_of(services: WorkspaceReader) -> ReleasePolicy:
                 )
             _check_unit(policy, services)
             _check_computed(policy, services)
+            _check_classes(policy, services)
             return policy
     raise UsageError("there is no release/policy.yaml", hint="`minivess init` writes one to start from")
 
@@ -78,6 +79,25 @@ def _check_computed(policy: ReleasePolicy, services: WorkspaceReader) -> None:
                 f"the gate {gate.id} limits {gate.measure}, which the evaluation does not compute",
                 path="release/policy.yaml",
                 hint=f"add {gate.measure} to `evaluation.measures` in minivess.yaml",
+            )
+
+
+@implements("REQ-319")
+def _check_classes(policy: ReleasePolicy, services: WorkspaceReader) -> None:
+    """A gate names a class that the data have, where there are several.
+
+    Raises:
+        InputError: it names another one, or there is one class.
+    """
+    known = [one.name for one in services.project.data.declared]
+    for gate in policy.gates:
+        named = gate.of_class if isinstance(gate, MetricGate) else None
+        if named is not None and (len(known) < 2 or named not in known):
+            several = ", ".join(known) if len(known) > 1 else "there is one class, so leave `of_class` out"
+            raise InputError(
+                f"the gate {gate.id} names the class {named!r}",
+                path="release/policy.yaml",
+                hint=f"classes in minivess.yaml: {several}",
             )
 
 

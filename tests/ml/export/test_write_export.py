@@ -10,14 +10,17 @@ import pytest
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import RefusedError, UsageError
 from minivess.ml.export.folder import ExportTerms, calibrator_of, write_export
+from minivess.ml.export.graphs import graphs_of
 from minivess.ml.export.parity import ParityImage
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, NetworkPredictor
+from minivess.records.data.dataset import LabelClass
 from minivess.records.models.exports.choice import ExportChoice
-from minivess.records.models.exports.contract import Licences
+from minivess.records.models.exports.contract import AppliedCalibrator, Licences
 from minivess.records.models.model import CalibrationRecord
 from minivess.records.models.networks.segresnet import SegResNetSpec
+from minivess.records.models.task import SegmentationTask
 from tests.support.builders.exports import USE
 from tests.support.lazy_modules import lazily
 
@@ -78,6 +81,29 @@ def _export(folder: Path, ensemble: EnsemblePredictor, terms: ExportTerms) -> Ex
     assert opened.record == record
     assert opened.digest == digest_file(folder / "export.json")
     return opened
+
+
+@pytest.mark.slow
+@pytest.mark.verifies("REQ-026", "RC-05")
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_graph_repeats_members_that_are_sure_of_a_voxel(outputs: int) -> None:
+    """Logits to 25, as a network gives them in the evenly dark corners of endoscopic pictures."""
+    classes = tuple(LabelClass(value=number, name=f"class {number}") for number in range(1, max(2, outputs)))
+    task = SegmentationTask(classes=classes)
+    members = []
+    for factor in (1.0, 0.8):
+        network = torch.nn.Conv3d(1, outputs, 1)
+        torch.nn.init.constant_(network.bias, 0.5)
+        with torch.no_grad():
+            network.weight.copy_(factor * torch.linspace(1, -1, outputs).reshape(-1, 1, 1, 1, 1))
+        members.append(NetworkPredictor(network, SMALL, "cpu", task=task))
+    ensemble = EnsemblePredictor(members)
+    calibrator = AppliedCalibrator(method="temperature scaling", parameter=4.0, inside=True)
+    graph = OnnxPredictor(graphs_of(ensemble, calibrator)[0].data, SMALL, task=task)
+    patch = np.linspace(-25, 25, 8 * 12 * 12, dtype=np.float32).reshape(1, 1, *SMALL.patch)
+    expected = CalibratedPredictor(ensemble, 4.0)
+    np.testing.assert_allclose(graph.logits(patch), expected.logits(patch), atol=2e-6)
+    np.testing.assert_allclose(graph.forward(patch), expected.forward(patch), atol=1e-6)
 
 
 @pytest.mark.slow
@@ -142,7 +168,7 @@ def test_an_export_that_differs_is_refused_and_leaves_no_folder_that_opens(
 ) -> None:
     for name in ("model.onnx", "export.json"):
         (tmp_path / name).write_bytes(b"earlier")
-    monkeypatch.setattr("minivess.ml.export.graphs.EPSILON", 0.48)  # the graph clips probabilities, PyTorch does not
+    monkeypatch.setattr("minivess.ml.export.graphs.LARGEST_LOGIT", 0.08)  # the graph clips logits, PyTorch does not
     with pytest.raises(RefusedError, match="differs from PyTorch on whole images"):
         write_export(_ensemble(0), _terms(), tmp_path, images=_images(), training=TRAINING)
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,21 +11,21 @@ from numpy.typing import NDArray
 
 
 class Mean:
-    """The mean, added up in double precision."""
+    """The mean of probabilities, from logarithms to its logarithm."""
 
-    def combine(self, answers: Iterable[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """The mean of probabilities; members are asked one after the other."""
+    def combine(self, answers: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """The logarithm of the mean; members are asked one after the other."""
         total: NDArray[np.float64] | None = None
         count = 0
         for answer in answers:
-            total = answer.astype(np.float64) if total is None else total + answer
+            total = answer if total is None else np.logaddexp(total, answer)
             count += 1
         if total is None:
             raise ValueError("a mean needs at least one member")
-        return (total / count).astype(np.float32)
+        return total - math.log(count)
 
     def combine_tensors(self, answers: Sequence[Any]) -> Any:
-        """The mean of tensors."""
+        """The logarithm of the mean of tensors."""
         import torch
 
-        return torch.stack(list(answers)).mean(dim=0)
+        return torch.logsumexp(torch.stack(list(answers)), dim=0) - math.log(len(answers))

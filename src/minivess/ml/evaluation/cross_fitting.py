@@ -55,6 +55,10 @@ class RememberedLogits(PatchPredictor):
         """The base's probabilities of patches."""
         return self._base.forward(patches)
 
+    def logits(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The base's logits of patches."""
+        return self._base.logits(patches)
+
     def logit(
         self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
     ) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ Preprocessing, tiling and the last sigmoid or softmax stay outside (`ml.preproce
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import CALIBRATORS
 from minivess.ml.ensembles.registry import RULES
-from minivess.ml.inference.answers import EPSILON
+from minivess.ml.inference.answers import EPSILON, LARGEST_LOGIT
 from minivess.ml.inference.onnx_predictor import LOGITS
 from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor, PatchPredictor
 from minivess.ml.models.graphs.onnx_graph import onnx_graph
@@ -151,14 +152,13 @@ def _combined(
             answers = [member(patch) for member in self.members]
             if hook is not None:
                 hook.remove()
-            probabilities = [_probabilities(answer, task) for answer in answers]
-            logits = _logits(rule.combine_tensors(probabilities), task)
+            logits = _logits(rule.combine_tensors([_log_probabilities(answer, task) for answer in answers]), task)
             if calibrator.inside:
                 logits = CALIBRATORS[calibrator.method].apply(logits, calibrator.parameter)
             made = {
                 LOGITS: lambda: logits,
                 "member_logits": lambda: torch.stack(answers, dim=1),
-                "disagreement": lambda: torch.stack(probabilities).std(dim=0, correction=0).amax(dim=1, keepdim=True),
+                "disagreement": lambda: _disagreement(answers, task),
                 "embedding": lambda: features[0].flatten(2).mean(dim=2),
             }
             given = tuple(made[name]() for name in (LOGITS, *further))
@@ -167,17 +167,33 @@ def _combined(
     return Combined()
 
 
-def _probabilities(logits: Any, task: SegmentationTask) -> Any:
-    return logits.sigmoid() if task.one_class else logits.softmax(dim=1)
+def _disagreement(answers: Sequence[Any], task: SegmentationTask) -> Any:
+    """The standard deviation of the members' probabilities, of the output where it is largest: (n, 1, *patch)."""
+    import torch
+
+    probabilities = torch.stack([one.sigmoid() if task.one_class else one.softmax(dim=1) for one in answers])
+    return probabilities.std(dim=0, correction=0).amax(dim=1, keepdim=True)
 
 
-def _logits(probabilities: Any, task: SegmentationTask) -> Any:
+def _log_probabilities(logits: Any, task: SegmentationTask) -> Any:
+    """As `ml.inference.answers.log_probabilities_of`, on tensors (n, outputs, *patch).
+
+    PyTorch exports `logsigmoid` as the logarithm of a sigmoid, which ONNX Runtime 1.31 gives an absolute error of 1e-7:
+    too much for the logarithm of a small one. Written with an exponential, the logarithm itself has that error.
+    """
     import torch
 
     if not task.one_class:
-        return torch.log(probabilities.clamp(min=EPSILON))
-    clipped = probabilities.clamp(EPSILON, 1 - EPSILON)
-    return torch.log(clipped) - torch.log1p(-clipped)
+        return logits.log_softmax(dim=1)
+    rest = torch.log1p(torch.exp(-logits.abs()))
+    return torch.cat([(-logits).clamp(max=0) - rest, logits.clamp(max=0) - rest], dim=1)
+
+
+def _logits(logarithms: Any, task: SegmentationTask) -> Any:
+    """As `ml.inference.answers.logits_of_log`, on tensors."""
+    if not task.one_class:
+        return logarithms.clamp(min=math.log(EPSILON))
+    return (logarithms[:, 1:] - logarithms[:, :1]).clamp(-LARGEST_LOGIT, LARGEST_LOGIT)
 
 
 def _deepest(network: torch.nn.Module, shape: Sequence[int]) -> str:

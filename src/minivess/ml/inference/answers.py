@@ -6,6 +6,8 @@ output for the background and one for each class: their probabilities are the so
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +16,9 @@ from minivess.records.models.model import MASK_THRESHOLD
 from minivess.records.models.task import SegmentationTask
 
 EPSILON = 1e-6
-"""Probabilities are kept this far from 0 and 1 before their logit is taken, in NumPy and in the exported graph."""
+"""Probabilities are kept this far from 0 and 1 where they become logits, in NumPy and in the exported graph."""
+LARGEST_LOGIT = math.log1p(-EPSILON) - math.log(EPSILON)
+"""The logit of one class at `1 - EPSILON`."""
 
 
 def to_logit(probability: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -46,6 +50,27 @@ def probabilities_of(logits: NDArray[np.float32], *, axis: int = 0) -> NDArray[n
     raised = np.exp(logits - logits.max(axis=axis, keepdims=True))
     probabilities: NDArray[np.float32] = (raised / raised.sum(axis=axis, keepdims=True)).astype(np.float32)
     return probabilities
+
+
+def log_probabilities_of(logits: NDArray[np.float32], *, axis: int = 0) -> NDArray[np.float64]:
+    """Logarithms of the probabilities of all outcomes, also where a probability is too near 1 for single precision.
+
+    One class has two outcomes, its absence and its presence: then `axis` has length 2. Several outputs are the outcomes.
+    """
+    exact = logits.astype(np.float64)
+    if logits.shape[axis] == 1:
+        return np.concatenate([-np.logaddexp(0.0, exact), -np.logaddexp(0.0, -exact)], axis=axis)
+    raised = exact - exact.max(axis=axis, keepdims=True)
+    logarithms: NDArray[np.float64] = raised - np.log(np.exp(raised).sum(axis=axis, keepdims=True))
+    return logarithms
+
+
+def logits_of_log(logarithms: NDArray[np.float64], *, outputs: int, axis: int = 0) -> NDArray[np.float32]:
+    """Logits from the logarithms of `log_probabilities_of`, no further out than those of probabilities at `EPSILON`."""
+    if outputs == 1:
+        absent, present = np.split(logarithms, 2, axis=axis)
+        return np.clip(present - absent, -LARGEST_LOGIT, LARGEST_LOGIT).astype(np.float32)
+    return np.maximum(logarithms, math.log(EPSILON)).astype(np.float32)
 
 
 def class_probabilities(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:

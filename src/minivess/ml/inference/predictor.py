@@ -9,7 +9,7 @@ same, and the exported graph (calibrated patch by patch) repeats the calibrated 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,7 +21,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
 from minivess.ml.ensembles.registry import RULES
-from minivess.ml.inference.answers import logits_of, probabilities_of
+from minivess.ml.inference.answers import log_probabilities_of, logits_of, logits_of_log, probabilities_of
 from minivess.ml.inference.tiling import OVERLAP, Forward, sliding_window
 from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
@@ -214,6 +214,10 @@ class NetworkPredictor(PatchPredictor):
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Sigmoid or softmax of the network's logits."""
+        return probabilities_of(self.logits(patches), axis=1)
+
+    def logits(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the network says."""
         import torch
 
         with torch.inference_mode():
@@ -222,9 +226,7 @@ class NetworkPredictor(PatchPredictor):
             alone = len(patches) == 1 and patches.ndim == 5 and self.device == "cpu"
             batch = np.concatenate([patches, patches]) if alone else patches
             tensor = torch.from_numpy(batch).to(self.device, memory_format=self._format)
-            answer = self.network(tensor)[: len(patches)].float()
-            probability = answer.sigmoid() if self.task.one_class else answer.softmax(dim=1)
-            made: NDArray[np.float32] = probability.cpu().numpy()
+            made: NDArray[np.float32] = self.network(tensor)[: len(patches)].float().cpu().numpy()
         return made
 
 
@@ -266,7 +268,11 @@ class EnsemblePredictor(PatchPredictor):
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """The members' probabilities, combined."""
-        return self._rule.combine(member.forward(patches) for member in self.members)
+        return probabilities_of(self.logits(patches), axis=1)
+
+    def logits(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The logits of the members' combined probabilities."""
+        return self._combined((member.logits(patches) for member in self.members), axis=1)
 
     def logit(
         self, image: NDArray[np.generic], spacing: Spacing = None, watch: Watch | None = None
@@ -274,7 +280,11 @@ class EnsemblePredictor(PatchPredictor):
         """The logits of the combined members; see `by_patch`."""
         if self.by_patch:
             return super().logit(image, spacing, watch)
-        return logits_of(self._rule.combine(member.predict(image, spacing, watch) for member in self.members))
+        return self._combined((member.logit(image, spacing, watch) for member in self.members), axis=0)
+
+    def _combined(self, logits: Iterable[NDArray[np.float32]], *, axis: int) -> NDArray[np.float32]:
+        found = self._rule.combine(log_probabilities_of(one, axis=axis) for one in logits)
+        return logits_of_log(found, outputs=self.task.outputs, axis=axis)
 
     @property
     def gives_disagreement(self) -> bool:
@@ -285,20 +295,22 @@ class EnsemblePredictor(PatchPredictor):
         """Logits and disagreement of patches; see `gives_disagreement`."""
         if len(self.members) == 1:
             return self.members[0].spread(patches)
-        answers = [member.forward(patches) for member in self.members]
-        return np.concatenate([logits_of(self._rule.combine(answers), axis=1), _spread(answers, axis=1)], axis=1)
+        answers = [member.logits(patches) for member in self.members]
+        return np.concatenate([self._combined(answers, axis=1), _spread(answers, axis=1)], axis=1)
 
     def logit_and_spread(self, image: NDArray[np.generic], spacing: Spacing, watch: Watch) -> NDArray[np.float32]:
         """Logits and disagreement on the grid of the image; see `gives_disagreement`."""
         if self.by_patch:
             return super().logit_and_spread(image, spacing, watch)
-        answers = [member.predict(image, spacing, watch) for member in self.members]
-        return np.concatenate([logits_of(self._rule.combine(answers)), _spread(answers, axis=0)])
+        answers = [member.logit(image, spacing, watch) for member in self.members]
+        return np.concatenate([self._combined(answers, axis=0), _spread(answers, axis=0)])
 
 
 def _spread(answers: Sequence[NDArray[np.float32]], *, axis: int) -> NDArray[np.float32]:
-    """The standard deviation of members' probabilities, the largest over the outputs, whose axis stays with one value."""
-    deviation = np.std(answers, axis=0, dtype=np.float64).max(axis=axis, keepdims=True)
+    """The standard deviation of the probabilities of members' logits, the largest over the outputs, whose axis stays with
+    one value."""
+    probabilities = [probabilities_of(one, axis=axis) for one in answers]
+    deviation = np.std(probabilities, axis=0, dtype=np.float64).max(axis=axis, keepdims=True)
     return np.asarray(deviation, np.float32)
 
 

@@ -137,6 +137,16 @@ COVERED = """
 """
 """The share of the first canvas that has a colour: over a grey image, that is the mask."""
 
+STRETCHED = """
+[...document.querySelectorAll("#planes canvas")].map((canvas, axis) => {
+  const box = canvas.getBoundingClientRect();
+  const sides = [[0.8, 0.8], [2, 0.8], [2, 0.8]][axis];
+  const steps = document.querySelectorAll("#planes canvas").length === 1 ? [1, 1] : sides;
+  if (getComputedStyle(canvas).objectFit !== "fill") return 0;
+  return (box.height / canvas.height / steps[0]) / (box.width / canvas.width / steps[1]);
+})
+"""
+"""Height by width of a voxel in each plane, as shown, by what its spacing says: 1 is right."""
 PRESS = "document.querySelector('#layers input[value=\"%s\"]').click()"
 
 
@@ -198,6 +208,8 @@ def walk(
     wrong += [] if {"Mask", "Probability", "Image alone"} <= set(layers) else [f"layers {layers}"]
     label = browser.value("document.querySelector('#planes canvas').getAttribute('aria-label')")
     wrong += [] if "%" in label else [f"label {label}"]
+    stretched = browser.value(STRETCHED)
+    wrong += [] if all(abs(one - 1) < 0.02 for one in stretched) else [f"stretched {stretched}"]
     if kind == "volume":
         shares = [browser.value(COVERED)]
         browser.value(PRESS % "Image alone")

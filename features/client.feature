@@ -19,6 +19,19 @@ Feature: Programs ask the service through a client
       | colour pictures | the bytes of a PNG               | async |
 
   @REQ-485
+  Scenario Outline: An answer has what was asked for beside the mask
+    Given a client of a service that takes grey volumes
+    When an array is segmented, asking for probabilities as <type>
+    Then the probabilities are those whose digest is in the log, as <type>
+    And each class has its size with its unit
+    And the answer has its times and the version of the device
+
+    Examples:
+      | type    |
+      | float16 |
+      | float32 |
+
+  @REQ-485
   Scenario: A format that the client does not read is a file
     Given a client of a service that takes grey volumes
     When a NIfTI file is segmented, asking for NIfTI
@@ -54,6 +67,7 @@ Feature: Programs ask the service through a client
     Examples:
       | what happens                 | kind  |
       | a status of 503              | sync  |
+      | a status of 409              | sync  |
       | a status of 429              | async |
       | a lost connection            | sync  |
       | a lost connection            | async |
@@ -91,11 +105,13 @@ Feature: Programs ask the service through a client
 
     Examples:
       | trust         | what                                   | why                          |
-      | a trust file  | the mask of another answer             | names other masks            |
-      | no trust file | the mask of another answer             | names other masks            |
+      | a trust file  | the mask of another answer             | names other masks or outputs |
+      | no trust file | the mask of another answer             | names other masks or outputs |
       | a trust file  | the receipt of another image           | is about another image       |
       | a trust file  | another model                          | names another model          |
-      | a trust file  | no conformal mask                      | names other masks            |
+      | a trust file  | no conformal mask                      | names other masks or outputs |
+      | a trust file  | other probabilities                    | names other masks or outputs |
+      | a trust file  | no probabilities                       | names other masks or outputs |
       | a trust file  | the receipt of a refusal               | refused                      |
 
   @REQ-487
@@ -111,3 +127,14 @@ Feature: Programs ask the service through a client
       | no trust file | no entries of the device's log         | names no service             |
       | a trust file  | no entries of the device's log         | you trust no key             |
       | a trust file of another log | the receipt of its entry | signature                    |
+
+  @REQ-490
+  Scenario Outline: What the interface promised stays
+    Given a client of a service that takes <images>
+    When its interface is compared with the list of promises
+    Then no promise for <images> is broken, and what is deprecated says so
+
+    Examples:
+      | images          |
+      | grey volumes    |
+      | colour pictures |

@@ -174,7 +174,7 @@ function classRow(one, i) {
   const swatch = element("span", "", { class: "swatch", "aria-hidden": "true" });
   swatch.style.backgroundColor = colourOf(i);
   name.append(swatch, `${one.value} ${one.name}`);
-  const wide = one.conformal_threshold === null ? "none: no guarantee" : `probability ≥ ${one.conformal_threshold.toPrecision(3)}`;
+  const wide = one.conformal_threshold === null ? "none: no guarantee" : `probability ≥ ${+one.conformal_threshold.toPrecision(3)}`;
   row.append(name, element("td", percent(one.foreground_fraction)), element("td", sizeOf(one.size)), element("td", wide));
   return row;
 }
@@ -235,7 +235,9 @@ function showPlanes(answer, image, layers) {
     frame.append(canvas);
     figure.append(element("figcaption", title), frame);
     const step = (one) => image.spacing_um?.[one] ?? 1;
-    canvas.style.aspectRatio = `${shape[others[1]] * step(others[1])} / ${shape[others[0]] * step(others[0])}`;
+    const [tall, broad] = others.map((one) => shape[one] * step(one));
+    canvas.style.aspectRatio = `${broad} / ${tall}`;
+    canvas.style.maxWidth = `${(34 * broad) / tall}rem`;
     let slider = null;
     let value = null;
     if (volume) {

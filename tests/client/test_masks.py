@@ -89,3 +89,18 @@ def test_text_that_is_no_base64_is_refused() -> None:
     for text in ("A", "AA*C", "ä"):
         with pytest.raises(InputError):
             masks.mask_bytes(text)
+
+
+@given(kind=st.sampled_from(["<f2", "<f4"]), seed=st.integers(0, 2**16))
+def test_further_outputs_are_read_as_they_were_written(kind: str, seed: int) -> None:
+    values = np.random.default_rng(seed).random((2, 3, 4)).astype(kind)
+    assert np.array_equal(masks.output_array(_packed(values), (2, 3, 4), limit=LIMIT), values)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 2), (2, 3), (), (1 << 20,)])
+def test_an_output_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    for kind in ("<f4", "<f8", "u1"):
+        with pytest.raises(InputError, match="output"):
+            masks.output_array(_packed(np.zeros((2, 3, 4), kind)), shape, limit=LIMIT)
+    with pytest.raises(InputError, match="output"):
+        masks.output_array(_packed(np.zeros((2, 3, 4), "<f8")), (2, 3, 4), limit=LIMIT)

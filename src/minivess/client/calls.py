@@ -43,6 +43,8 @@ def segment(
     spacing: str | Sequence[str] | None,
     *,
     mask_format: str,
+    outputs: Sequence[str],
+    output_type: str,
     idempotency_key: str | None,
 ) -> Steps[Answer]:
     """Send an image, and return the answer when its receipt proves it.
@@ -58,6 +60,8 @@ def segment(
     """
     sent = image_to_send(image, spacing)
     fields = {"mask_format": mask_format} | ({} if sent.spacing is None else {"spacing": sent.spacing})
+    if outputs:
+        fields |= {"outputs": ",".join(outputs), "output_type": output_type, "output_format": "npy"}
     headers = {IDEMPOTENCY_KEY: idempotency_key or uuid4().hex}
     reply = yield from exchange(Ask("POST", "/v1/segment", headers, fields, sent.data), settings.retries)
     return answer_of(settings, reply, digest_bytes(sent.data))
@@ -78,8 +82,9 @@ def answer_of(settings: Settings, reply: Reply, image: str) -> Answer:
         raise _refusal(settings, reply, image)
     message, body = parsed(reply.body, SegmentationMessage)
     masks = read_masks(message, limit=settings.maximum_answer)
-    outputs = masks.digests(message.request) or {f"masks/{message.request}": message.mask_digest}
     known = masks.mask is not None
+    outputs = masks.digests(message.request)
+    outputs.setdefault(f"masks/{message.request}", message.mask_digest)
     claim = Claim(
         request=message.request,
         image=image,
@@ -93,11 +98,12 @@ def answer_of(settings: Settings, reply: Reply, image: str) -> Answer:
         raise InputError("the mask of the answer has another digest than the answer states", hint=OPERATOR)
     if verdict.first_failure is not None:
         raise UnprovenAnswerError(verdict)
-    facts = message.model_dump(exclude={"mask", "classes", "receipt"})
+    facts = message.model_dump(exclude={"mask", "classes", "receipt", "outputs"})
     return Answer(
         mask=masks.mask,
         mask_file=masks.file,
         classes=masks.classes,
+        outputs=masks.outputs,
         receipt=message.receipt,
         verdict=verdict,
         body=body,

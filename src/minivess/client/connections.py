@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 
@@ -117,6 +117,8 @@ class Client(_Common):
         spacing: str | Sequence[str] | None = None,
         *,
         mask_format: str = USUAL_FORMAT,
+        outputs: Sequence[str] = (),
+        output_type: Literal["float16", "float32"] = "float16",
         idempotency_key: str | None = None,
     ) -> Answer:
         """Segment an image; what the service answers is verified first.
@@ -126,6 +128,8 @@ class Client(_Common):
             spacing: voxel size with its unit in the order of the axes, for example `5 x 1 x 1 um`, where the file does not
                 state it.
             mask_format: of the masks: `npy`, `rle`, `nifti`, `tiff`, `png` or `dicom-seg`.
+            outputs: what the answer is to have beside the mask: `probabilities`, and `disagreement` of an ensemble.
+            output_type: of their numbers.
             idempotency_key: names this request, so that sending it twice makes one entry; by default a new one.
 
         Raises:
@@ -138,7 +142,15 @@ class Client(_Common):
             UsageError: the array or the spacing is none.
         """
         return self._run(
-            calls.segment(self.settings, image, spacing, mask_format=mask_format, idempotency_key=idempotency_key)
+            calls.segment(
+                self.settings,
+                image,
+                spacing,
+                mask_format=mask_format,
+                outputs=outputs,
+                output_type=output_type,
+                idempotency_key=idempotency_key,
+            )
         )
 
     def model(self) -> ServedModel:
@@ -214,11 +226,21 @@ class AsyncClient(_Common):
         spacing: str | Sequence[str] | None = None,
         *,
         mask_format: str = USUAL_FORMAT,
+        outputs: Sequence[str] = (),
+        output_type: Literal["float16", "float32"] = "float16",
         idempotency_key: str | None = None,
     ) -> Answer:
         """Segment an image, as `Client.segment` does. Files are read and receipts verified between two waits."""
         return await self._run(
-            calls.segment(self.settings, image, spacing, mask_format=mask_format, idempotency_key=idempotency_key)
+            calls.segment(
+                self.settings,
+                image,
+                spacing,
+                mask_format=mask_format,
+                outputs=outputs,
+                output_type=output_type,
+                idempotency_key=idempotency_key,
+            )
         )
 
     async def model(self) -> ServedModel:

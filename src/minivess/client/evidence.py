@@ -15,8 +15,8 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.verdict import Check, Verdict
 
 ACTION = "inference"
-MASKS = ("masks/", "conformal-masks/")
-"""How the names of masks begin in an entry."""
+OUTPUTS = ("masks/", "conformal-masks/", "probabilities/", "disagreement/")
+"""How the names of what an answer has begin in an entry."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Claim:
         image: digest of the bytes that were sent.
         outcome: whether there is a mask.
         model: digest that the answer states; None for a refusal.
-        outputs: digest of each mask by its name in the entry.
+        outputs: digest of each mask and further output by its name in the entry.
         unread: what of the answer was not compared, in words.
     """
 
@@ -80,7 +80,7 @@ def entry_checks(receipt: Receipt, claim: Claim) -> tuple[Check, ...]:
 def _compared(entry: Entry, claim: Claim) -> Iterator[Check]:
     body = entry.body
     inputs = {one.name: one.digest for one in body.inputs}
-    masks = {one.name: one.digest for one in body.outputs if one.name.startswith(MASKS)}
+    masks = {one.name: one.digest for one in body.outputs if one.name.startswith(OUTPUTS)}
     if claim.unread:
         masks = {one: digest for one, digest in masks.items() if one in claim.outputs}
     name = f"entry {body.index}"
@@ -107,8 +107,8 @@ def _compared(entry: Entry, claim: Claim) -> Iterator[Check]:
     yield _check(
         "answer mask",
         bool(claim.outputs) and masks == dict(claim.outputs),
-        f"{name} names {'the mask' if len(masks) == 1 else f'the {len(masks)} masks'} of the answer",
-        f"{name} names other masks than the answer has",
+        f"{name} names each of the {len(masks)} masks and outputs of the answer",
+        f"{name} names other masks or outputs than the answer has",
     )
 
 

@@ -9,6 +9,7 @@ import json
 import math
 import zlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from minivess.foundation.implements import implements
 
 _GZIP = 16 + zlib.MAX_WBITS
 _HEADER = 4096
+_NUMBERS = (np.dtype("<f2"), np.dtype("<f4"))
 WRONG = "a mask of the answer is malformed"
 
 
@@ -61,18 +63,44 @@ def mask_array(data: bytes, name: str, shape: tuple[int, ...], *, limit: int) ->
     return mask
 
 
+@implements("REQ-485")
+def output_array(data: bytes, shape: tuple[int, ...], *, limit: int) -> NDArray[np.floating]:
+    """A further output of an answer as float16 or float32 of the stated shape.
+
+    Args:
+        data: a gzipped `.npy`.
+        shape: as the answer states it.
+        limit: bytes that are taken.
+
+    Raises:
+        InputError: the file is malformed, or of another shape, or larger than the limit.
+    """
+    if not shape or min(shape) < 1 or 4 * math.prod(shape) > limit:
+        raise InputError("the shape of an output is malformed or too large")
+    try:
+        found: NDArray[np.floating] = _array(data, shape, _NUMBERS)
+    except (ValueError, TypeError, OverflowError, zlib.error):
+        raise InputError("an output of the answer is malformed") from None
+    return found
+
+
 def _npy(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    found: NDArray[np.uint8] = _array(data, shape, (np.dtype(np.uint8),))
+    return found
+
+
+def _array(data: bytes, shape: tuple[int, ...], allowed: tuple[np.dtype[Any], ...]) -> NDArray[Any]:
     unpacker = zlib.decompressobj(_GZIP)
-    plain = unpacker.decompress(data, math.prod(shape) + _HEADER)
+    plain = unpacker.decompress(data, max(one.itemsize for one in allowed) * math.prod(shape) + _HEADER)
     if not unpacker.eof or unpacker.unused_data:
         raise ValueError
     stream = io.BytesIO(plain)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError
     stated, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
-    if stated != shape or by_columns or dtype != np.uint8:
+    if stated != shape or by_columns or dtype not in allowed:
         raise ValueError
-    return np.frombuffer(plain, np.uint8, offset=stream.tell()).reshape(shape)
+    return np.frombuffer(plain, dtype, offset=stream.tell()).reshape(shape)
 
 
 def _runs(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -41,13 +41,13 @@ class Retries:
         attempts: how often a request is sent at most.
         first_wait: seconds before the second attempt, at most; each later wait may be twice as long.
         longest_wait: seconds of one wait, at most. A service that asks for more is not asked again.
-        statuses: answers after which the request is sent again.
+        statuses: answers after which the request is sent again. 409: the service is still answering the first attempt.
     """
 
     attempts: int = 4
     first_wait: float = 0.5
     longest_wait: float = 30.0
-    statuses: frozenset[int] = frozenset({429, 502, 503, 504})
+    statuses: frozenset[int] = frozenset({409, 429, 502, 503, 504})
 
     @implements("REQ-486")
     def wait(self, attempt: int, headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

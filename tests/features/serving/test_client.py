@@ -21,10 +21,12 @@ from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signature_rules import LEAST_RULES
 from minivess.compliance.proofs.cosignature import LOG, verifier_key
 from minivess.compliance.verification.trust import write_trust
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.workflows.serving.inference import mask_digest
 from tests.features.serving.conftest import Story
+from tests.support import interface_facts
 from tests.support.builders import image_files
 from tests.support.lazy_modules import lazily
 from tests.support.servers import loopback, served, toy_models
@@ -71,6 +73,12 @@ class Call:
     @property
     def array(self) -> np.ndarray:
         return self.image.astype(np.float32)
+
+
+@pytest.fixture
+def facts() -> dict[str, Any]:
+    """The interface, and what it promises."""
+    return {}
 
 
 @pytest.fixture
@@ -199,6 +207,41 @@ def _not_compared(call: list[Call]) -> None:
     assert "the voxels of the nifti file were not compared with their digest" in verdict.limits
 
 
+@when(parsers.parse("an array is segmented, asking for probabilities as {kind}"))
+def _probabilities(call: list[Call], kind: str) -> None:
+    call[0].segment(call[0].array, SPACING, outputs=("probabilities",), output_type=kind)
+
+
+@then(parsers.parse("the probabilities are those whose digest is in the log, as {kind}"))
+def _same_probabilities(call: list[Call], kind: str) -> None:
+    answer = answer_of(call)
+    entry = call[0].service.entries()[-1]
+    recorded = {one.name: one.digest for one in entry.body.outputs}
+    values = answer.outputs["probabilities"]
+    assert (values.dtype, values.shape) == (np.dtype(kind), (1, *answer.shape))
+    assert digest_bytes(values.tobytes()) == recorded[f"probabilities/{answer.request}"]
+    clear = np.abs(values[0] - answer.threshold) > (0.001 if kind == "float16" else 0)  # where rounding changes nothing
+    assert np.array_equal(values[0][clear] >= answer.threshold, answer.mask[clear] == 1)
+    assert clear.mean() > 0.9
+
+
+@then("each class has its size with its unit")
+def _sizes(call: list[Call]) -> None:
+    answer = answer_of(call)
+    for one in answer.classes:
+        assert one.size.voxels == (answer.mask == one.value).sum()
+        assert one.size.size == pytest.approx(one.size.voxels * 2)
+        assert one.size.size_unit == "µm³"
+        assert 0.5 < one.confidence <= 1
+
+
+@then("the answer has its times and the version of the device")
+def _times(call: list[Call]) -> None:
+    answer = answer_of(call)
+    assert answer.timings["inference"] > 0
+    assert answer.model_version == call[0].service.engine.model.version
+
+
 ERRORS = {
     "a refused image": "ImageRefusedError",
     "a malformed request": "RequestError",
@@ -239,6 +282,7 @@ def _reads(call: list[Call]) -> None:
 
 HAPPENS: dict[str, tuple[int, dict[str, str]]] = {
     "a status of 503": (503, {}),
+    "a status of 409": (409, {"retry-after": "0"}),
     "a status of 429": (429, {"retry-after": "0"}),
     "a lost connection": (loopback.HANG_UP, {}),
     "a wish to come back later": (503, {"retry-after": "3600"}),
@@ -290,6 +334,8 @@ CHANGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] =
     "no conformal mask": lambda body, _: {
         **body, "classes": [{**one, "conformal_mask": None} for one in body["classes"]]
     },
+    "no probabilities": lambda body, _: {**body, "outputs": []},
+    "other probabilities": lambda body, other: {**body, "outputs": other["outputs"]},
     "an entry that was changed": lambda body, _: _entry(
         body, entry=body["receipt"]["entry"].replace(body["mask_digest"], f"sha256:{'0' * 64}")
     ),
@@ -302,11 +348,12 @@ CHANGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]] =
 @when(parsers.parse("an answer comes with {what}"))
 def _changed(call: list[Call], what: str) -> None:
     one = call[0]
-    another = one.service.send(one.array + np.float32(1), STEPS).json()
+    parts = {"spacing": SPACING, "outputs": "probabilities"}
+    another = one.service.post(one.array[:, ::-1] + np.float32(1), parts).json()
     refused = one.service.send(one.array, (90.0, 1.0, 1.0)).json()
     other = {**another, "refusal": refused["receipt"]}
     one.between.change = lambda body: CHANGES[what](body, other)
-    one.segment(one.array, SPACING)
+    one.segment(one.array, SPACING, outputs=("probabilities",))
 
 
 @then(parsers.parse('the answer is refused because "{why}"'))
@@ -315,3 +362,24 @@ def _refused_answer(call: list[Call], why: str) -> None:
     assert isinstance(error, clients.UnprovenAnswerError), call[0].answer and call[0].answer.verdict
     assert why in error.message
     assert error.verdict.state == "NOT VERIFIED"
+
+
+@when("its interface is compared with the list of promises")
+def _compared(call: list[Call], facts: dict[str, Any]) -> None:
+    facts["document"] = call[0].service.client.get("/openapi.json").json()
+    facts["now"] = interface_facts.facts_of(facts["document"])
+
+
+@then(parsers.parse("no promise for {images} is broken, and what is deprecated says so"))
+def _kept(facts: dict[str, Any], images: str) -> None:
+    of_others = (
+        ("POST /predict",)
+        if images == "grey volumes"
+        else ("POST /v1/segment part spacing", "POST /v1/preview part spacing")
+    )
+    before = {fact for fact in interface_facts.promised() if not fact.startswith(of_others)}
+    assert interface_facts.broken(before, facts["now"]) == []
+    assert interface_facts.broken(before | {"GET /v1/model 200 application/json .gone: string"}, facts["now"])
+    paths = facts["document"]["paths"]
+    assert paths["/v1/receipts/{index}"]["get"]["deprecated"]
+    assert "deprecated" not in paths["/v1/decisions/{index}/receipt"]["get"]

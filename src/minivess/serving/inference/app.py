@@ -26,7 +26,7 @@ from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
 from minivess.serving.inference.answering import Answering, predict, respond
 from minivess.serving.inference.demo.assets import add_page
-from minivess.serving.inference.demo.preview import Preview, preview
+from minivess.serving.inference.demo.preview import Preview, preview, preview_body
 from minivess.serving.inference.interface import description, picture_body, request_body
 from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message
 from minivess.serving.inference.page import front_page
@@ -51,7 +51,7 @@ _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no s
 Index = Annotated[int, Path(ge=0, lt=1 << 53, description="Index of the entry.")]
 
 
-@implements("REQ-027", "REQ-029", "REQ-175", "REQ-348")
+@implements("REQ-027", "REQ-029", "REQ-175", "REQ-348", "REQ-490")
 def create_app(engine: InferenceService, *, limits: Limits | None = None, workers: int = 2) -> FastAPI:
     """The service as an ASGI application.
 
@@ -129,7 +129,7 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
         "/v1/preview",
         response_model=Preview,
         responses={status: _REFUSALS[status] for status in (400, 408, 413)},
-        openapi_extra={"requestBody": request_body(engine.model)},
+        openapi_extra={"requestBody": preview_body(engine.model)},
         summary="Show one image as the service reads it",
         tags=["inference"],
     )
@@ -179,6 +179,7 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     )
     @app.get(
         "/v1/receipts/{index}",
+        deprecated=True,
         summary="The receipt of an earlier answer",
         tags=["inference"],
         response_model=Receipt,

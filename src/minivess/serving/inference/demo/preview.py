@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Response
 from pydantic import Field
@@ -12,8 +12,10 @@ from pydantic import Field
 from minivess.foundation.implements import implements
 from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.inference.answering import Answering
+from minivess.serving.inference.interface import request_body
 from minivess.serving.inference.messages import Message
 from minivess.serving.inference.request_form import image_of, parsed
+from minivess.workflows.serving.answers import ServedModel
 from minivess.workflows.serving.shown_images import shown_image
 
 
@@ -32,6 +34,14 @@ class Preview(Message):
     pixels: Annotated[
         str, Field(description="base64 of gzip of the bytes in C order.", examples=["H4sIAAAAAAAC/5vsG+rp…"])
     ]
+
+
+def preview_body(model: ServedModel) -> dict[str, Any]:
+    """The body of a request, as OpenAPI states it: image and spacing of that of `/v1/segment`."""
+    parts = request_body(model)["content"]["multipart/form-data"]["schema"]["properties"]
+    own = {name: parts[name] for name in ("volume", "spacing") if name in parts}
+    schema = {"type": "object", "required": ["volume"], "properties": own}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 @implements("REQ-489", "RC-205")

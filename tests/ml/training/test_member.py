@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minivess.foundation.errors import RefusedError
+from minivess.foundation.errors import CannotWriteError, RefusedError
 from minivess.ml.inference.answers import mask_of
 from minivess.ml.inference.predictor import NetworkPredictor
 from minivess.ml.sampling.case_store import TrainingCase, store_cases
@@ -171,6 +171,22 @@ def test_the_best_weights_of_the_validations_are_kept_beside_the_last(whole: tup
     for name, digest, point in ((WEIGHTS, record.weights, best), (LAST, record.last, curves.validations[-1])):
         weights.fill(network, weights.load_weights(folder / name, expected=digest))
         assert judge.judge(network, point.step, device="cpu") == point
+
+
+@pytest.mark.verifies("REQ-366")
+def test_a_picture_that_cannot_be_written_leaves_no_finished_member(
+    whole: tuple[Path, RunRecord, Diary], tmp_path: Path
+) -> None:
+    diary = Diary()
+    (tmp_path / "member" / AUGMENTED / "in the way").mkdir(parents=True)
+    with pytest.raises(CannotWriteError, match=AUGMENTED):
+        _train(tmp_path, diary)
+    assert diary.events[-1] == "failed"
+    assert not (tmp_path / "member" / RUN).exists()
+    (tmp_path / "member" / AUGMENTED / "in the way").rmdir()
+    (tmp_path / "member" / AUGMENTED).rmdir()
+    assert _train(tmp_path, diary).weights == whole[1].weights
+    assert diary.events[-1] == "finished"
 
 
 class Killer(Diary):

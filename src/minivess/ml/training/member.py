@@ -142,12 +142,12 @@ def train_member(
         fitted = together(fitting, choice, heard=partial(_hear, listener))
         if listener is not None:
             listener.phase("save")
+        pictures = _pictures(job, network, fitted)
         record = _save(job, fitted, started, tuple(images), parameters)
     except BaseException:
         if listener is not None:
             listener.failed()
         raise
-    pictures = _pictures(job, network, fitted)
     if listener is not None:
         for name in (CURVES, *pictures):
             listener.artifact(out / name)

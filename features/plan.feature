@@ -24,14 +24,20 @@ Feature: A plan for the network and its training
   Scenario Outline: bf16 is planned where the processor multiplies in it
     Given a machine whose processor states "<flags>"
     When a plan is made for that machine
-    Then its precision is <precision>
+    Then its precision is <precision>, and its network has <filters> filters
 
     Examples:
-      | flags                                | precision   |
-      | flags : fpu sse2 avx512_bf16 avx512f | bf16        |
-      | flags : fpu sse2 amx_bf16            | bf16        |
-      | flags : fpu sse2 avx512f             | fp32        |
-      | Features : fp asimd                  | not planned |
+      | flags                                | precision   | filters |
+      | flags : fpu sse2 avx512_bf16 avx512f | bf16        | 16      |
+      | flags : fpu sse2 amx_bf16            | bf16        | 16      |
+      | flags : fpu sse2 avx512f             | fp32        | 8       |
+      | Features : fp asimd                  | not planned | 8       |
+
+  @REQ-333
+  Scenario: A stated precision is kept, and the network is planned for it
+    Given a machine whose processor states "flags : fpu sse2 avx512_bf16"
+    When a plan is made for that machine and a project that states fp32
+    Then the precision is kept, and its network has 8 filters
 
   @REQ-334
   Scenario: A plan says where flips make what no case shows

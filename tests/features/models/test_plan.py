@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -225,6 +225,15 @@ def a_machine(tmp_path: Path, flags: str, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 @when("a plan is made for that machine", target_fixture="plan")
 def plan_there(machine: Path) -> Plan:
+    return _plan_there(machine)
+
+
+@when("a plan is made for that machine and a project that states fp32", target_fixture="plan")
+def plan_stated(machine: Path) -> Plan:
+    return _plan_there(machine, stated=("training.precision",))
+
+
+def _plan_there(machine: Path, stated: tuple[str, ...] = ()) -> Plan:
     found = DataFingerprint(
         task=SegmentationTask(),
         modality="MR",
@@ -234,13 +243,22 @@ def plan_there(machine: Path) -> Plan:
         grids=((40, 120, 120),) * 9,
         spacings=((1, 1, 1),) * 9,
     )
-    return propose(found, _settings(TrainingSpec()), memory_at_hand(machine), part="all cases")
+    chosen = replace(_settings(TrainingSpec()), stated=stated)
+    return propose(found, chosen, memory_at_hand(machine), part="all cases")
 
 
-@then(parsers.parse("its precision is {precision}"))
-def planned_precision(plan: Plan, precision: str) -> None:
+@then(parsers.parse("its precision is {precision}, and its network has {filters:d} filters"))
+def planned_precision(plan: Plan, precision: str, filters: int) -> None:
     proposed = {line.place: line.value for line in plan.lines if line.writes}
     assert proposed.get("training.precision", "not planned") == precision
+    assert proposed["model.filters"] == filters
+
+
+@then("the precision is kept, and its network has 8 filters")
+def kept_precision(plan: Plan) -> None:
+    [precision] = [line for line in plan.lines if line.place == "training.precision"]
+    assert (precision.state, precision.value, precision.instead) == ("kept", "fp32", "bf16")
+    assert ("model.filters", 8) in {(line.place, line.value) for line in plan.lines}
 
 
 @given("cases in each of which head is before tail along y", target_fixture="bodies")

@@ -14,7 +14,7 @@ from minivess.ml.planning.fingerprint import DataFingerprint
 from minivess.ml.planning.measure_choice import measure_advice
 from minivess.ml.planning.memory import image_memory, memory_in_words, predicted, training_memory
 from minivess.ml.planning.network_size import Images, NetworkSize, network_size
-from minivess.ml.planning.schedule import augmentation, normalisation, precision, remarks, steps
+from minivess.ml.planning.schedule import Choice, augmentation, normalisation, precision, remarks, steps
 from minivess.ml.planning.spacing import Target, target_spacing
 from minivess.records.lengths import in_micrometres
 from minivess.records.models.networks.network import EncoderDecoderSpec, NetworkSpec
@@ -129,13 +129,17 @@ def _values(
     }
     if held("preprocessing.normalisation"):
         made["preprocessing.normalisation"] = (settings.preprocessing.normalisation, STATED)
+    arithmetic = precision(memory)
+    if arithmetic is not None and held("training.precision"):
+        arithmetic = Choice(settings.training.precision, STATED)
     voxels = data.voxels * data.share_at(target.spacing)
     size, patch, batch = None, settings.model.patch, settings.training.batch
     adapter = adapter_of(settings.model.architecture) if predicted(settings.model) else None
     if isinstance(adapter, LevelsAdapter):
         stated = {name: settings.value(place) for name, place in _SIZES.items() if held(place)}
         images = Images(data.grid_at(target.spacing), _steps(data, target), voxels, _image_memory(data, target.spacing))
-        size = network_size(images, data.task, adapter, memory, stated)
+        bf16 = bool(memory.bf16) and arithmetic is not None and arithmetic.value == "bf16"
+        size = network_size(images, data.task, adapter, memory, stated, bf16=bf16)
         patch, batch = size.spec.patch, size.batch
         found: dict[str, PlannedValue] = {
             "patch": size.spec.patch, "levels": size.spec.levels, "filters": size.spec.filters, "batch": size.batch,
@@ -146,8 +150,8 @@ def _values(
     made["training.steps"] = (
         (settings.training.steps, STATED) if held("training.steps") else (count.value, count.reason)
     )
-    if (arithmetic := precision(memory)) is not None:
-        made["training.precision"] = (settings.training.precision, STATED) if held("training.precision") else arithmetic
+    if arithmetic is not None:
+        made["training.precision"] = arithmetic
     strength = augmentation(data)
     made[settings.augmentation] = (
         (settings.training.augmentation.strength, STATED)

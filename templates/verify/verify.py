@@ -1040,6 +1040,8 @@ device | person | references | data.validate: * rules notes warnings blocking ch
 device | service | - | serving.anchored: origin note proof*=text; serving.enrolled: origin site log_key=log-key service
     note
 device | developer release-manager | criteria registration references | criteria.register: criteria*=criterion plan?~=one-unit
+device | root release-manager | - | caller.created: caller digest scopes*=slug expires=time requests_a_minute=1 body_bytes?~=1;
+    caller.revoked: caller reason; caller.rotated: caller digest expires=time overlap=time
 device | developer | seal registration references | data.seal: files approvers*=slug root?~=digest terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates+ baseline_dice look?
     criteria?*=outcome-of classes?+!=figures
@@ -1079,7 +1081,7 @@ USUAL = {
         "baseline_dice"
     ),
     "digest": "tree tag_manifest digest model",
-    "slug": "dataset architecture version request name identity site service device",
+    "slug": "dataset architecture version request name identity site service device caller",
     "bool": "conformal",
     "short": "remote rule verdict reason decision subject clause accept_identifiers identifiers attempted origin",
     "dvc": "dvc folders",

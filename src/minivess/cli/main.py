@@ -43,6 +43,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "evaluate": ("sealed.requests:evaluate", "Measure the model on the sealed test set, or on another part."),
         "serve": ("serving.site:serve", "Answer inference requests, each with a receipt."),
         "dicom": ("dicom.commands:dicom", "Answer DICOM series from folders, each with a receipt."),
+        "caller": ("serving.callers:caller", "Manage the API keys of those who call the service."),
     },
     "Requirements, risks and releases": {
         "trace": ("trace.project_trace:trace", "Check and show requirements, risks, tests and code."),

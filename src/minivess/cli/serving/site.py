@@ -35,6 +35,23 @@ from minivess.cli.session import passphrase_for, services_of
     type=click.Path(path_type=Path, dir_okay=False),
     help="A trust file that the log of this workspace must agree with (`minivess audit trust`).",
 )
+@click.option(
+    "--tls-certificate",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="MINIVESS_TLS_CERTIFICATE",
+    help="Certificate with those of its issuers, PEM: answers over TLS, 1.2 at least.",
+)
+@click.option(
+    "--tls-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="MINIVESS_TLS_KEY",
+    help="The private key of the certificate, PEM, without a passphrase.",
+)
+@click.option(
+    "--behind-proxy",
+    is_flag=True,
+    help="A proxy in front of the service encrypts. Its headers say nothing of who calls: keys do.",
+)
 @click.pass_obj
 def serve(
     project: Path,
@@ -45,31 +62,49 @@ def serve(
     anchor_every: int,
     refusals_a_minute: int,
     trust: Path | None,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    behind_proxy: bool,
 ) -> None:
     """Answer inference requests, each with a receipt.
 
     Each answer is recorded before it is sent. The command acts as the service identity `inference`, which must be
     enrolled in the log. Answers are recorded in the service's own log, evidence/serving/SITE.db. The first `serve` of a
     site makes this log. The passphrase that `inference` has at that time encrypts the key of this log.
+
+    On loopback callers need no key until the log names one (`minivess caller create`). Other addresses need keys, and TLS
+    or a proxy that encrypts.
     """
+    from minivess.serving.inference.access import exposure
+    from minivess.serving.inference.access.gate import Exposure
     from minivess.serving.inference.app import create_app
     from minivess.serving.inference.server import serve as run_server
     from minivess.workflows.log.inspection import require_trusted
     from minivess.workflows.log.verification import read_trust
     from minivess.workflows.people.accounts import INFERENCE_IDENTITY, unlock
+    from minivess.workflows.serving.callers import callers_of
     from minivess.workflows.serving.inference import InferenceService, open_model
     from minivess.workflows.serving.serving_log import Pace
     from minivess.workflows.serving.site import key_id_of, open_serving_log
 
-    keys = None if trust is None else read_trust(trust)
+    keys, tls = None if trust is None else read_trust(trust), exposure.tls_of(tls_certificate, tls_key)
     with services_of(project) as services:
         if keys is not None:
             require_trusted(services, keys)
         passphrase = passphrase_for(INFERENCE_IDENTITY)
         signer = unlock(services, INFERENCE_IDENTITY, passphrase)
         opened = open_model(services)
+        known = bool(callers_of(services))
+        exposure.check_address(host, keys=known, tls=tls is not None, proxy=behind_proxy)
         own = os.environ.get(f"MINIVESS_PASSPHRASE_{key_id_of(site).upper().replace('-', '_').replace('.', '_')}")
         pace = Pace(anchor_entries=anchor_every, refusals_a_minute=refusals_a_minute)
         with open_serving_log(services, signer, passphrase=own or passphrase, site=site, pace=pace) as serving:
-            say(f"http://{host}:{port}/ shows what is served and how to ask; Ctrl-C ends it")
-            run_server(create_app(InferenceService(serving.start(), opened)), host=host, port=port)
+            local = exposure.is_loopback(host)
+            reached = Exposure(
+                keys_needed=not local, tls=tls is not None, hosts=exposure.LOCAL_NAMES if local else None
+            )
+            say(f"http{'s' if tls else ''}://{host}:{port}/ shows what is served and how to ask; Ctrl-C ends it")
+            if not known:
+                say("callers need no key: for trying on this machine alone; `minivess caller create` ends that")
+            app = create_app(InferenceService(serving.start(), opened), exposure=reached)
+            run_server(app, host=host, port=port, tls=tls)

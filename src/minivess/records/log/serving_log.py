@@ -63,6 +63,18 @@ class RefusalReason(StrEnum):
     """The service failed on it."""
     OUTSIDE_USE = "outside-intended-use"
     """The volume was read and lies outside the intended use, after more of them than get an entry of their own."""
+    UNKNOWN_CALLER = "unknown-caller"
+    """No key, or none that counts."""
+    NOT_ALLOWED = "not-allowed"
+    """A key without the scope for this."""
+    FOREIGN_PAGE = "foreign-page"
+    """Sent by a browser for a page of another site, where no key is needed."""
+    TOO_OFTEN = "too-often"
+    """More requests than the caller may send."""
+    NOT_IN_USE = "not-in-use"
+    """The model may not answer at present, or this could not be found out."""
+    REPEATED = "repeated"
+    """Its idempotency key belongs to another request, or to one that is still being answered."""
 
 
 class RefusalsCounted(Observation):
@@ -70,7 +82,7 @@ class RefusalsCounted(Observation):
 
     since: Moment
     until: Moment
-    counts: Annotated[dict[RefusalReason, Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=16)]
+    counts: Annotated[dict[RefusalReason, Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=64)]
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -24,6 +24,9 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
+from minivess.serving.inference.access.gate import Exposure, Gate, caller_of, name_of, within
+from minivess.serving.inference.access.headers import page
+from minivess.serving.inference.access.repeats import Repeats, RepeatsMiddleware
 from minivess.serving.inference.answering import Answering, predict, respond
 from minivess.serving.inference.demo.assets import add_page
 from minivess.serving.inference.demo.preview import Preview, preview, preview_body
@@ -33,6 +36,7 @@ from minivess.serving.inference.page import front_page
 from minivess.serving.inference.request_form import TurnedError, read_request
 from minivess.serving.inference.short_messages import Alive, Decision, Prediction, decision_message
 from minivess.serving.inference.volumes import Limits
+from minivess.workflows.serving.in_use import NotInUseError
 from minivess.workflows.serving.inference import InferenceService
 
 _PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
@@ -52,13 +56,16 @@ Index = Annotated[int, Path(ge=0, lt=1 << 53, description="Index of the entry.")
 
 
 @implements("REQ-027", "REQ-029", "REQ-175", "REQ-348", "REQ-490")
-def create_app(engine: InferenceService, *, limits: Limits | None = None, workers: int = 2) -> FastAPI:
+def create_app(
+    engine: InferenceService, *, limits: Limits | None = None, workers: int = 2, exposure: Exposure | None = None
+) -> FastAPI:
     """The service as an ASGI application.
 
     Args:
         engine: answers images on the record.
         limits: how much is taken in.
         workers: images segmented at the same time; others wait.
+        exposure: how the service is reached.
     """
     bounds = limits or Limits()
     app = FastAPI(
@@ -70,6 +77,9 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
     )
     places = CapacityLimiter(workers)
     problems.install(app)
+    repeats = Repeats()
+    app.add_middleware(RepeatsMiddleware, repeats=repeats)
+    app.add_middleware(Gate, engine=engine, exposure=exposure)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what clients write
 
     @app.exception_handler(RequestValidationError)
@@ -86,12 +96,17 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
 
         try:
             with watch.stage(Stage.READING):
-                asked = await read_request(request, bounds, engine.model)
-            asking = Answering(engine, bounds, uuid4().hex, asked, watch, begun)
+                asked = await read_request(request, within(bounds, caller_of(request)), engine.model)
+            if (again := await repeats.answered(request, asked)) is not None:
+                return again
+            asking = Answering(engine, bounds, uuid4().hex, asked, watch, begun, caller=name_of(request))
             waited = time.perf_counter()
             return await to_thread.run_sync(lambda: at_its_place(asking, waited), limiter=places)
         except TurnedError as turned:
             return turned.how.response(engine)
+        except NotInUseError:
+            engine.turn_away(RefusalReason.NOT_IN_USE)
+            raise
         except CouldNotCheckError:
             engine.turn_away(RefusalReason.UNRECORDED)
             raise
@@ -139,10 +154,10 @@ def create_app(engine: InferenceService, *, limits: Limits | None = None, worker
 
     add_page(app)
 
-    @app.get("/", include_in_schema=False, response_class=HTMLResponse)
-    def page() -> str:
+    @app.get("/", include_in_schema=False)
+    def front() -> HTMLResponse:
         """What is served and how to ask, for a browser."""
-        return front_page(engine.model)
+        return page(front_page(engine.model))
 
     @app.get("/v1/health", summary="Is the service up?", tags=["service"])
     def health() -> Health:

@@ -74,7 +74,8 @@ bounds above is refused, with reasons and a receipt. Nothing is answered that co
 <dt>GET /v1/receipts/INDEX</dt><dd>the receipt of an earlier answer</dd>
 <dt>GET /v1/health</dt><dd>whether the service is up</dd>
 <dt>GET /openapi.json</dt><dd>the whole interface, for tools</dd></dl>
-<p class="soft">This service does not authenticate callers. Run it on loopback or behind a proxy that authenticates.</p>
+<p class="soft">Callers who have a key send it as <code>Authorization: Bearer KEY</code>. Without keys the service answers this
+machine alone.</p>
 </body></html>
 """
 

@@ -17,6 +17,7 @@ from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.implements import implements
 from minivess.records.log.receipt import Receipt
 from minivess.serving.inference.messages import Problem
+from minivess.workflows.serving.in_use import NotInUseError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -27,6 +28,11 @@ _TITLES = {
     "outside-intended-use": "Outside the intended use",
     "not-found": "There is no such page here",
     "log-unavailable": "The answer cannot be recorded",
+    "unknown-caller": "The caller is not known",
+    "not-allowed": "The caller may not do this",
+    "too-often": "The caller asks too often",
+    "not-in-use": "The model may not answer now",
+    "repeated": "The idempotency key was used before",
     "http": "The request cannot be served",
     "internal": "The service failed",
 }
@@ -74,6 +80,7 @@ def problem_response(
 
 def install(app: FastAPI) -> None:
     """Make an application answer all its errors as problems."""
+    app.add_exception_handler(NotInUseError, _not_in_use)
     app.add_exception_handler(CouldNotCheckError, _unavailable)
     app.add_exception_handler(RefusedError, _unavailable)
     app.add_exception_handler(HTTPException, _http)
@@ -114,6 +121,12 @@ async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
         "the audit log cannot be written, so nothing is answered",
         hint="inform the service's operator; send the request again later",
     )
+
+
+@implements("REQ-447", "RC-185")
+async def _not_in_use(_request: Request, error: Exception) -> JSONResponse:
+    words, hint = (error.message, error.hint) if isinstance(error, NotInUseError) else ("", "")
+    return problem_response("not-in-use", 503, words, hint=hint)
 
 
 async def _http(_request: Request, error: Exception) -> JSONResponse:

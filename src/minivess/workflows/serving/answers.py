@@ -20,6 +20,7 @@ from minivess.records.log.stage_times import StageTimes
 from minivess.records.models.exports.contract import AppliedCalibrator
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.task import SegmentationTask
+from minivess.workflows.serving.in_use import InUse
 
 OutputName = Literal["probabilities", "disagreement"]
 OUTPUTS: tuple[OutputName, ...] = get_args(OutputName)
@@ -181,3 +182,5 @@ class OpenedModel:
     served: ServedModel
     context: Context
     """Circumstances of every answer, found once."""
+    in_use: InUse | None = None
+    """Whether it may answer now, and who may ask; None: always and each caller, for models that no log is about."""

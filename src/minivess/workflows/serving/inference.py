@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -44,6 +44,8 @@ from minivess.workflows.serving.answers import (
     ServedModel,
     Wanted,
 )
+from minivess.workflows.serving.callers import Callers
+from minivess.workflows.serving.in_use import InUse, LogView, check_in_production
 from minivess.workflows.serving.observer import ClassFact, Observer, Served, Unobserved
 from minivess.workflows.serving.serving_log import ServingLog
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
@@ -71,7 +73,22 @@ class InferenceService:
         self._serving = serving
         self._predictor = opened.predictor
         self._context = opened.context
+        self._in_use = opened.in_use
         self._inputs = self.model.artifacts
+
+    def callers(self) -> Callers:
+        """Who may ask, as of now; none is named where each caller may.
+
+        Raises:
+            NotInUseError: this cannot be found out.
+        """
+        return Callers() if self._in_use is None else self._in_use.callers()
+
+    @implements("REQ-447", "RC-185")
+    def check_in_use(self) -> None:
+        """Raise `NotInUseError` unless the model may answer now."""
+        if self._in_use is not None:
+            self._in_use.check()
 
     @implements("REQ-431")
     def answer(
@@ -98,7 +115,9 @@ class InferenceService:
 
         Raises:
             CouldNotCheckError: the log cannot be written, so there is no answer.
+            NotInUseError: the model may not answer now.
         """
+        self.check_in_use()
         watch = watch or Watch()
         digest = digest_bytes(np.ascontiguousarray(image).tobytes()) if source is None else source
         task = self.model.task
@@ -109,6 +128,7 @@ class InferenceService:
             return self.refuse(reasons, request_id, source=digest, caller=caller, watch=watch)
         with ExitStack() as commit, self._recorded(request_id, digest) as record:
             found = self._predictor.predict_watched(image, spacing, watch, disagreement="disagreement" in wanted.names)
+            self.check_in_use()  # a long image may outlast the stage of its model
             with watch.stage(Stage.POSTPROCESSING):
                 mask = mask_of(found.probabilities, task, threshold=self.model.stated_threshold)
                 classes = self._classes(mask, found.probabilities, spacing)
@@ -245,11 +265,13 @@ class InferenceService:
 
     @implements("REQ-429")
     def check_ready(self) -> None:
-        """Read the serving log, which every answer is written to.
+        """Read the serving log, which every answer is written to, and whether the model may answer.
 
         Raises:
             CouldNotCheckError: it cannot be read.
+            NotInUseError: the model may not answer now.
         """
+        self.check_in_use()
         self._serving.services.log.checkpoint()
 
     def _proved(self, index: int) -> tuple[Receipt, Entry]:
@@ -325,7 +347,9 @@ def open_model(services: Services) -> OpenedModel:
     """
     inputs = BoundInputs.of(services)
     opened = ExportedModel.open(inputs.export_folder(), expected=inputs.model.digest)
-    _check_use(services, opened.digest)
+    standing = Promotions.fold(services.log.entries(actions=PROMOTING))
+    with hint_of_first_missing(services, "serve") if opened.digest not in standing.evaluated else nullcontext():
+        check_in_production(standing, opened.digest, what="the model that was exported last")
     device, thresholds, contract = services.project.device, inputs.conformal_thresholds, opened.record.model
     stated = None if contract is None else contract.decision.threshold
     model = ServedModel(
@@ -342,7 +366,7 @@ def open_model(services: Services) -> OpenedModel:
         outputs=OUTPUTS if opened.gives_disagreement else OUTPUTS[:1],
     )
     context = services.context(model=opened.digest, device="cpu, ONNX Runtime", **inputs.version)
-    return OpenedModel(opened, model, context)
+    return OpenedModel(opened, model, context, InUse(LogView(services.log), opened.digest))
 
 
 def _calibrator(inputs: BoundInputs, contract: ModelContract | None) -> AppliedCalibrator:
@@ -350,21 +374,6 @@ def _calibrator(inputs: BoundInputs, contract: ModelContract | None) -> AppliedC
     if contract is not None:
         return contract.calibrator
     return AppliedCalibrator(method=TEMPERATURE_SCALING, parameter=inputs.calibration.temperature, inside=True)
-
-
-def _check_use(services: Services, model: str) -> None:
-    standing = Promotions.fold(services.log.entries(actions=PROMOTING))
-    if model not in standing.evaluated:
-        with hint_of_first_missing(services, "serve"):
-            raise VerificationError(
-                "the model that was exported last was not evaluated on the sealed test set",
-                hint="`minivess test-set request`; then another person: `minivess test-set approve REQUEST --run`",
-            )
-    if standing.production != model:
-        raise VerificationError(
-            "the model that was exported last is not in production",
-            hint=f"a release manager: minivess model promote {model} --stage production --reason …",
-        )
 
 
 def _request(request_id: str, digest: str) -> Artifact:

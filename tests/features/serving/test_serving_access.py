@@ -339,13 +339,9 @@ def _(desk: Desk) -> None:
     database = desk.service.project.workspace.evidence / "audit.db"
     with sqlite3.connect(database) as connection:
         (newest,) = connection.execute('SELECT max("index") FROM entry').fetchone()
-        connection.execute('INSERT INTO entry SELECT * FROM (SELECT * FROM entry WHERE "index" = ?) WHERE 0', (newest,))
-        names = [row[1] for row in connection.execute("PRAGMA table_info(entry)")]
-        others = ", ".join(f'"{name}"' for name in names if name != "index")
-        connection.execute(
-            f'INSERT INTO entry ("index", {others}) SELECT ?, {others} FROM entry WHERE "index" = ?',
-            (newest + 1, newest),
-        )
+        connection.execute('CREATE TEMP TABLE other AS SELECT * FROM entry WHERE "index" = ?', (newest,))
+        connection.execute('UPDATE other SET "index" = "index" + 1')
+        connection.execute("INSERT INTO entry SELECT * FROM other")
 
 
 @when("the model is asked for twice with the key of slow")

@@ -76,15 +76,8 @@ def create_app(
         redoc_url=None,
     )
     places = CapacityLimiter(workers)
-    problems.install(app)
-    repeats = Repeats()
-    app.add_middleware(RepeatsMiddleware, repeats=repeats)
-    app.add_middleware(Gate, engine=engine, exposure=exposure)
+    repeats = _guarded(app, engine, exposure)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what clients write
-
-    @app.exception_handler(RequestValidationError)
-    async def malformed(_request: Request, _error: RequestValidationError) -> Response:
-        return problems.problem_response("malformed-request", 400, "a part of the address is malformed")
 
     async def judged[T](request: Request, judge: Callable[[Answering], T]) -> Response | T:
         """Read a request, and judge it in a thread; what cannot be read is counted."""
@@ -216,6 +209,20 @@ def create_app(
         return _found(lambda: decision_message(index, *engine.decision(index)))
 
     return app
+
+
+def _guarded(app: FastAPI, engine: InferenceService, exposure: Exposure | None) -> Repeats:
+    """Put what comes before and after each request around an application; returns the answers that it holds."""
+    problems.install(app)
+    repeats = Repeats()
+    app.add_middleware(RepeatsMiddleware, repeats=repeats)
+    app.add_middleware(Gate, engine=engine, exposure=exposure)
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(_request: Request, _error: RequestValidationError) -> Response:
+        return problems.problem_response("malformed-request", 400, "a part of the address is malformed")
+
+    return repeats
 
 
 def _found[T](read: Callable[[], T]) -> Response | T:

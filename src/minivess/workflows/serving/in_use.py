@@ -95,7 +95,8 @@ def deciding(line: bytes) -> Entry | None:
 
 @dataclass(frozen=True)
 class _Known:
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry, ...] | None
+    """What it was decided from; None: nothing could be read."""
     callers: Callers
     refusal: MinivessError | None
 
@@ -124,7 +125,7 @@ class InUse:
         self._blind_seconds = blind_seconds
         self._elapsed = elapsed
         self._lock = threading.Lock()
-        self._known = _Known((), Callers(), NotInUseError("the device's log was not read yet"))
+        self._known = _Known(None, Callers(), NotInUseError("the device's log was not read yet"))
         self._looked = float("-inf")
         self._again = float("-inf")
 
@@ -143,7 +144,7 @@ class InUse:
             NotInUseError: the view cannot be believed, or was out of reach for too long.
         """
         known = self._look()
-        if not known.entries and known.refusal is not None:
+        if known.entries is None and known.refusal is not None:
             raise NotInUseError(known.refusal.message, hint=known.refusal.hint)
         return known.callers
 
@@ -158,11 +159,11 @@ class InUse:
                 self._again = now + 1.0
                 if now - self._looked > self._blind_seconds:
                     words = f"the device's log was out of reach for more than {self._blind_seconds:g} seconds"
-                    self._known = _Known((), Callers(), NotInUseError(words, hint="inform the service's operator"))
+                    self._known = _Known(None, Callers(), NotInUseError(words, hint="inform the service's operator"))
                 return self._known
             except MinivessError as error:
                 self._again = now + 1.0
-                self._known = _Known((), Callers(), error)
+                self._known = _Known(None, Callers(), error)
                 return self._known
             self._looked = now
             if entries is not self._known.entries:
@@ -178,7 +179,7 @@ class InUse:
             except VerificationError as error:
                 refusal = error
         except MinivessError as error:
-            return _Known((), Callers(), error)
+            return _Known(None, Callers(), error)
         return _Known(entries, callers, refusal)
 
 

@@ -43,7 +43,7 @@ class Bounds:
 
 
 @dataclass
-class _Held:
+class Held:
     """A request under a key: what it was, and its answer once there is one."""
 
     body: str
@@ -71,7 +71,7 @@ class Repeats:
         self._bounds = bounds or Bounds()
         self._elapsed = elapsed
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[str, str], _Held] = OrderedDict()
+        self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
 
     async def answered(self, request: Request, asked: Asked) -> Response | None:
         """As `begin`, in a thread where there is a key: large images take a while to digest."""
@@ -100,13 +100,10 @@ class Repeats:
         caller = caller_of(request)
         name = ("" if caller is None else caller.id, found[1])
         body = digest_bytes(f"{request.url.path} {digest_bytes(asked.data)} {asked._replace(data=b'')!r}".encode())
-        with self._lock:
-            self._forget()
-            held = self._held.get(name)
-            if held is None:
-                self._held[name] = _Held(body, self._elapsed())
-                request.scope[_RESERVATION].append(name)
-                return None
+        held = self.reserve(name, body)
+        if held is None:
+            request.scope[_RESERVATION].append(name)
+            return None
         if held.body != body:
             words = "this `Idempotency-Key` was sent with another request"
             raise TurnedError(Turned(RefusalReason.REPEATED, 422, words, "take a new key for each image", "repeated"))
@@ -114,6 +111,26 @@ class Repeats:
             words = "the request with this `Idempotency-Key` is still being answered"
             raise TurnedError(Turned(RefusalReason.REPEATED, 409, words, "send it again in a few seconds", "repeated"))
         return Response(held.content, held.status, {**held.headers, REPLAYED: "true"})
+
+    def reserve(self, name: tuple[str, str], body: str) -> Held | None:
+        """What is known of a caller and key; None: nothing was, and from now on the request is being answered.
+
+        Args:
+            name: caller and key.
+            body: digest of what the request contains.
+        """
+        with self._lock:
+            self._forget()
+            held = self._held.get(name)
+            if held is None:
+                self._held[name] = Held(body, self._elapsed())
+            return held
+
+    def knows(self, name: tuple[str, str]) -> bool:
+        """Whether a request of that caller and key is being answered, or its answer is held."""
+        with self._lock:
+            self._forget()
+            return name in self._held
 
     def finish(self, name: tuple[str, str], answer: Response | None) -> None:
         """Hold the answer of a request; None: there is none to hold, and the next request is answered anew."""

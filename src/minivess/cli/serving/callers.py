@@ -14,7 +14,9 @@ from minivess.records.log.callers import REQUESTS_A_MINUTE, Scope
 from minivess.records.people.roles import Role
 
 if TYPE_CHECKING:
-    from minivess.workflows.serving.callers import MadeKey
+    from datetime import datetime
+
+    from minivess.workflows.serving.callers import Caller, MadeKey
 
 _days = click.option("--days", default=90, show_default=True, help="Days until the key expires (366 at most).")
 _caller = click.argument("identifier", metavar="CALLER")
@@ -36,32 +38,30 @@ def list_callers(project: Path, as_json: bool) -> None:
     from minivess.workflows.serving.callers import callers_of
 
     with reader_of(project) as reader:
-        found, now = callers_of(reader).known.values(), reader.clock()
-    rows = [
-        {
-            "caller": one.id,
-            "scopes": sorted(scope.value for scope in one.scopes),
-            "keys": len([held for held in one.keys if now < held.until]),
-            "expires": max((held.until for held in one.keys), default=None),
-            "requests_a_minute": one.requests_a_minute,
-            "body_bytes": one.body_bytes,
-            "revoked": one.revoked,
-        }
-        for one in found
-    ]
+        found, now = tuple(callers_of(reader).known.values()), reader.clock()
     if as_json:
-        emit_json([{**row, "expires": row["expires"] and f"{row['expires']:%Y-%m-%dT%H:%M:%SZ}"} for row in rows])
-    else:
-        shown = [
-            (
-                row["caller"],
-                " ".join(row["scopes"]),
-                "revoked" if row["revoked"] else f"{row['expires']:%Y-%m-%d %H:%M} UTC" if row["keys"] else "expired",
-                row["requests_a_minute"],
-            )
-            for row in rows
-        ]
-        emit_table(("caller", "scopes", "key until", "requests a minute"), shown)
+        emit_json([_plain(one, now) for one in found])
+        return
+    rows = [(one.id, " ".join(sorted(one.scopes)), _until(one, now), one.requests_a_minute) for one in found]
+    emit_table(("caller", "scopes", "key until", "requests a minute"), rows)
+
+
+def _plain(one: Caller, now: datetime) -> dict[str, object]:
+    """A caller for other programs."""
+    return {
+        "caller": one.id,
+        "scopes": sorted(one.scopes),
+        "until": _until(one, now),
+        "requests_a_minute": one.requests_a_minute,
+        "body_bytes": one.body_bytes,
+        "revoked": one.revoked,
+    }
+
+
+def _until(one: Caller, now: datetime) -> str:
+    """Until when a caller has a key."""
+    last = max(held.until for held in one.keys)
+    return "revoked" if one.revoked else f"{last:%Y-%m-%dT%H:%M:%SZ}" if now < last else "expired"
 
 
 @caller.command()

@@ -46,10 +46,19 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     413: {"description": "More bytes than are taken. Counted.", **_PROBLEM},
     422: {
         "description": "Outside the intended use, with all reasons. Recorded with a receipt; counted without one when "
-        "many are refused.",
+        "many are refused. Or an `Idempotency-Key` of another request; counted.",
         **_PROBLEM,
     },
-    503: {"description": "The log cannot be written, so there is no answer.", **_PROBLEM},
+    409: {"description": "The request with this `Idempotency-Key` is still being answered. Counted.", **_PROBLEM},
+    503: {
+        "description": "The log cannot be written, or the model is not in production: there is no answer.",
+        **_PROBLEM,
+    },
+}
+_CALLER: dict[int | str, dict[str, Any]] = {
+    401: {"description": "No key that counts; only where callers have keys. Counted.", **_PROBLEM},
+    403: {"description": "The key does not have the scope, or a page of another site sent this. Counted.", **_PROBLEM},
+    429: {"description": "More requests than the caller may send; `Retry-After` states the wait. Counted.", **_PROBLEM},
 }
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such answer.", **_PROBLEM}}
 Index = Annotated[int, Path(ge=0, lt=1 << 53, description="Index of the entry.")]
@@ -74,6 +83,7 @@ def create_app(
         description=description(engine.model),
         docs_url=None,
         redoc_url=None,
+        responses=_CALLER,
     )
     places = CapacityLimiter(workers)
     repeats = _guarded(app, engine, exposure)
@@ -178,6 +188,13 @@ def create_app(
         """Digest, channels, axes, classes, thresholds and the bounds of the intended use."""
         return model_message(engine.model)
 
+    _add_decisions(app, engine)
+    return app
+
+
+def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
+    """What the log says of earlier answers."""
+
     @app.get(
         "/v1/decisions/{index}/receipt",
         summary="The receipt of an earlier answer",
@@ -207,8 +224,6 @@ def create_app(
     def decision(index: Index) -> Response | Decision:
         """What the entry of an answer says. Images and masks are not kept."""
         return _found(lambda: decision_message(index, *engine.decision(index)))
-
-    return app
 
 
 def _guarded(app: FastAPI, engine: InferenceService, exposure: Exposure | None) -> Repeats:

@@ -9,12 +9,16 @@ import click
 from minivess.cli.groups import Group
 from minivess.cli.models.analysis import explain, robustness
 from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
+from minivess.cli.serving.admission import admission, deploy
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import Role
 
 
-@click.group(cls=Group, sections={"Commands": ("export", "robustness", "explain", "compare", "promote", "dispose")})
+@click.group(
+    cls=Group,
+    sections={"Commands": ("export", "robustness", "explain", "compare", "promote", "deploy", "admission", "dispose")},
+)
 def model() -> None:
     """Export, examine, compare and promote models."""
 
@@ -62,6 +66,8 @@ def compare(
         show_comparison(found)
 
 
+model.add_command(deploy)
+model.add_command(admission)
 model.add_command(robustness)
 model.add_command(explain)
 

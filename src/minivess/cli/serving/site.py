@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from minivess.cli.groups import Command
 from minivess.cli.rendering import say
 from minivess.cli.session import passphrase_for, services_of
+from minivess.foundation.errors import UsageError
+from minivess.foundation.paths import Workspace
+
+if TYPE_CHECKING:
+    from minivess.workflows.log.verification import Trust
+    from minivess.workflows.serving.answers import OpenedModel
+    from minivess.workflows.serving.serving_log import Pace, ServingLog
 
 
 @click.command(cls=Command)
@@ -52,6 +63,18 @@ from minivess.cli.session import passphrase_for, services_of
     is_flag=True,
     help="A proxy in front of the service encrypts. Its headers say nothing of who calls: keys do.",
 )
+@click.option(
+    "--admission",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File of `minivess model admission`, where the device's log is elsewhere; with --trust.",
+)
+@click.option(
+    "--admission-days",
+    default=7,
+    show_default=True,
+    type=click.IntRange(1, 90),
+    help="Greatest age of the checkpoint in that file, by the time of its witnesses.",
+)
 @click.pass_obj
 def serve(
     project: Path,
@@ -65,6 +88,8 @@ def serve(
     tls_certificate: Path | None,
     tls_key: Path | None,
     behind_proxy: bool,
+    admission: Path | None,
+    admission_days: int,
 ) -> None:
     """Answer inference requests, each with a receipt.
 
@@ -79,32 +104,95 @@ def serve(
     from minivess.serving.inference.access.gate import Exposure
     from minivess.serving.inference.app import create_app
     from minivess.serving.inference.server import serve as run_server
-    from minivess.workflows.log.inspection import require_trusted
     from minivess.workflows.log.verification import read_trust
-    from minivess.workflows.people.accounts import INFERENCE_IDENTITY, unlock
-    from minivess.workflows.serving.callers import callers_of
-    from minivess.workflows.serving.inference import InferenceService, open_model
+    from minivess.workflows.serving.inference import InferenceService
     from minivess.workflows.serving.serving_log import Pace
-    from minivess.workflows.serving.site import key_id_of, open_serving_log
 
     keys, tls = None if trust is None else read_trust(trust), exposure.tls_of(tls_certificate, tls_key)
+    pace = Pace(anchor_entries=anchor_every, refusals_a_minute=refusals_a_minute)
+    local = exposure.is_loopback(host)
+
+    def check(opened: OpenedModel) -> None:
+        known = opened.in_use is not None and bool(opened.in_use.callers())
+        exposure.check_address(host, keys=known, tls=tls is not None, proxy=behind_proxy)
+        if not known:
+            say("callers need no key: for trying on this machine alone; `minivess caller create` ends that")
+
+    if admission is None:
+        started = _beside_the_log(project, keys, site=site, pace=pace, check=check)
+    else:
+        started = _elsewhere(project, keys, admission, days=admission_days, site=site, pace=pace, check=check)
+    with started as (serving, opened):
+        reached = Exposure(keys_needed=not local, tls=tls is not None, hosts=exposure.LOCAL_NAMES if local else None)
+        say(f"http{'s' if tls else ''}://{host}:{port}/ shows what is served and how to ask; Ctrl-C ends it")
+        app = create_app(InferenceService(serving.start(), opened), exposure=reached)
+        run_server(app, host=host, port=port, tls=tls)
+
+
+@contextmanager
+def _beside_the_log(
+    project: Path, keys: Trust | None, *, site: str, pace: Pace, check: Callable[[OpenedModel], None]
+) -> Iterator[tuple[ServingLog, OpenedModel]]:
+    """The serving log and the model of a workspace that has the device's log."""
+    from minivess.workflows.log.inspection import require_trusted
+    from minivess.workflows.people.accounts import INFERENCE_IDENTITY, unlock
+    from minivess.workflows.serving.inference import open_model
+    from minivess.workflows.serving.site import open_serving_log
+
     with services_of(project) as services:
         if keys is not None:
             require_trusted(services, keys)
         passphrase = passphrase_for(INFERENCE_IDENTITY)
         signer = unlock(services, INFERENCE_IDENTITY, passphrase)
         opened = open_model(services)
-        known = bool(callers_of(services))
-        exposure.check_address(host, keys=known, tls=tls is not None, proxy=behind_proxy)
-        own = os.environ.get(f"MINIVESS_PASSPHRASE_{key_id_of(site).upper().replace('-', '_').replace('.', '_')}")
-        pace = Pace(anchor_entries=anchor_every, refusals_a_minute=refusals_a_minute)
-        with open_serving_log(services, signer, passphrase=own or passphrase, site=site, pace=pace) as serving:
-            local = exposure.is_loopback(host)
-            reached = Exposure(
-                keys_needed=not local, tls=tls is not None, hosts=exposure.LOCAL_NAMES if local else None
-            )
-            say(f"http{'s' if tls else ''}://{host}:{port}/ shows what is served and how to ask; Ctrl-C ends it")
-            if not known:
-                say("callers need no key: for trying on this machine alone; `minivess caller create` ends that")
-            app = create_app(InferenceService(serving.start(), opened), exposure=reached)
-            run_server(app, host=host, port=port, tls=tls)
+        check(opened)
+        with open_serving_log(
+            services, signer, passphrase=_own_passphrase(site) or passphrase, site=site, pace=pace
+        ) as serving:
+            yield serving, opened
+
+
+@contextmanager
+def _elsewhere(
+    project: Path,
+    keys: Trust | None,
+    file: Path,
+    *,
+    days: int,
+    site: str,
+    pace: Pace,
+    check: Callable[[OpenedModel], None],
+) -> Iterator[tuple[ServingLog, OpenedModel]]:
+    """The serving log and the model of a folder of `minivess model deploy`, with a file in place of the device's log.
+
+    Raises:
+        UsageError: no trust file was given, or the file is for another site.
+    """
+    from minivess.workflows.people.accounts import INFERENCE_IDENTITY
+    from minivess.workflows.people.keys import unlock_without_log
+    from minivess.workflows.serving.admission import FileView
+    from minivess.workflows.serving.distant import open_distant
+
+    if keys is None:
+        raise UsageError(
+            "an admission is believed by keys from elsewhere",
+            hint="add --trust FILE (`minivess audit trust` writes one)",
+        )
+    workspace = Workspace.find(project)
+    passphrase = passphrase_for(INFERENCE_IDENTITY)
+    signer = unlock_without_log(workspace, INFERENCE_IDENTITY, passphrase)
+    view = FileView(file, keys, signer.identity, oldest=timedelta(days=days))
+    if view.admitted.file.site != site:
+        raise UsageError(f"the admission is for the site {view.admitted.file.site}", hint="name it with --site")
+    own = _own_passphrase(site) or passphrase
+    serving, opened = open_distant(workspace.root, signer, trust=keys, view=view, passphrase=own, pace=pace)
+    with serving:
+        check(opened)
+        yield serving, opened
+
+
+def _own_passphrase(site: str) -> str | None:
+    """The passphrase of the key of a serving log, where it has one of its own."""
+    from minivess.workflows.serving.site import key_id_of
+
+    return os.environ.get(f"MINIVESS_PASSPHRASE_{key_id_of(site).upper().replace('-', '_').replace('.', '_')}")

@@ -25,8 +25,6 @@ from minivess.records.log.entry import Entry
 
 DECIDING = PROMOTING | CALLER_ACTIONS
 """The actions that say which model answers, and who may ask."""
-NOT_EVALUATED = "was not evaluated on the sealed test set"
-NOT_IN_PRODUCTION = "is not in production"
 
 
 class NotInUseError(RefusedError):
@@ -174,8 +172,14 @@ class InUse:
         try:
             callers = Callers.fold(entries)
             refusal: MinivessError | None = None
+            standing = Promotions.fold(entries)
             try:
-                check_in_production(Promotions.fold(entries), self._model)
+                if standing.production not in {
+                    None,
+                    self._model,
+                }:  # said first: what was evaluated may not be known here
+                    raise not_in_production("the served model", self._model)
+                check_in_production(standing, self._model)
             except VerificationError as error:
                 refusal = error
         except MinivessError as error:
@@ -197,11 +201,16 @@ def check_in_production(standing: Promotions, model: str, *, what: str = "the se
     """
     if model not in standing.evaluated:
         raise VerificationError(
-            f"{what} {NOT_EVALUATED}",
+            f"{what} was not evaluated on the sealed test set",
             hint="`minivess test-set request`; then another person: `minivess test-set approve REQUEST --run`",
         )
     if standing.production != model:
-        raise VerificationError(
-            f"{what} {NOT_IN_PRODUCTION}",
-            hint=f"a release manager: minivess model promote {model} --stage production --reason …",
-        )
+        raise not_in_production(what, model)
+
+
+def not_in_production(what: str, model: str) -> VerificationError:
+    """The refusal of a model that is in another stage."""
+    return VerificationError(
+        f"{what} is not in production",
+        hint=f"a release manager: minivess model promote {model} --stage production --reason …",
+    )

@@ -77,7 +77,7 @@ def open_serving_log(
     folder = Workspace(device.workspace).serving
     try:
         make_folder(folder)
-        lock = _lock(folder / f"{site}.lock", site)
+        lock = lock_site(folder / f"{site}.lock", site)
     except OSError as error:
         raise CannotWriteError(f"the serving log cannot be made: {error.strerror or type(error).__name__}") from error
     try:
@@ -86,7 +86,7 @@ def open_serving_log(
         log = _open_or_create(device, signer, key, site=site, known=known)
         services = replace(device, log=log, relay=_relay(device, log, site))
         try:
-            _check_root(log, signer)
+            check_root(log, signer)
             if known is None:
                 known = _enrol(device, services, signer, site)
             else:
@@ -161,7 +161,8 @@ def _log_key(device: Services, signer: Signer, passphrase: str, site: str, *, ma
     return keystore.unlock(identifier, passphrase)
 
 
-def _check_root(log: AuditLog, signer: Signer) -> None:
+def check_root(log: AuditLog, signer: Signer) -> None:
+    """Raise `RefusedError` unless a serving log was created with the key of this service."""
     created = log.entry(0).body
     roots = created.payload.get("roots", [])
     if [root.get("signing_key", {}).get("key_id") for root in roots] != [signer.key_id]:
@@ -187,7 +188,12 @@ def _relay(device: Services, log: AuditLog, site: str) -> Relay:
     return Relay(log, transport_for(device.settings.model_copy(update={"lineage_file": beside})))
 
 
-def _lock(path: Path, site: str) -> int:
+def lock_site(path: Path, site: str) -> int:
+    """Let no other process serve a site; closing what is returned lets it.
+
+    Raises:
+        RefusedError: another process serves it.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -16,6 +16,7 @@ from minivess.client.problems import (
     UnprovenAnswerError,
 )
 from minivess.client.settings import Retries, Timeouts
+from minivess.foundation.errors import MinivessError
 
 __all__ = [
     "Answer",
@@ -23,6 +24,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ImageRefusedError",
+    "MinivessError",
     "NotAllowedError",
     "Problem",
     "RequestError",

@@ -1,0 +1,101 @@
+"""The examples of the guides run as they are written, against a real service on a socket."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signature_rules import LEAST_RULES
+from minivess.compliance.verification.trust import write_trust
+from tests.support.builders import image_files
+from tests.support.servers import loopback, served
+
+pytestmark = pytest.mark.verifies("REQ-485", "SU-178")
+
+GUIDES = Path(__file__).resolve().parents[3] / "docs" / "guides"
+BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ADDRESS = "http://127.0.0.1:8000"
+
+
+def blocks(kind: str) -> list[str]:
+    """The examples of the guide to the client, in order."""
+    text = (GUIDES / "client.md").read_text(encoding="utf-8")
+    return [code for found, code in BLOCK.findall(text) if found == kind]
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A folder with the files that the examples name, and the address of the service."""
+
+    folder: Path
+    url: str
+    service: served.Service
+
+    def as_here(self, code: str) -> str:
+        assert ADDRESS in code or "localhost" not in code
+        return code.replace(ADDRESS, self.url)
+
+
+@pytest.fixture(scope="module")
+def desk(service: served.Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """The service on a socket, with an answer in its log."""
+    folder = tmp_path_factory.mktemp("desk")
+    image, spacing = service.volume()
+    volume = np.rint(image).astype(np.uint16)
+    scan = image_files.nifti(volume, tuple(step / 1000 for step in spacing))
+    for name in ("scan.nii.gz", "other.nii.gz"):
+        (folder / name).write_bytes(scan)
+    np.save(folder / "volume.npy", volume)
+    log = service.services.log
+    trust = write_trust(Register.fold(log.entries()), log.origin, rules=LEAST_RULES)
+    (folder / "trust.json").write_text(trust, encoding="utf-8")
+    assert service.send(image, spacing).json()["receipt"]["index"] == 1
+    with loopback.listening(service.client.app) as url:
+        yield Desk(folder, url, service)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_an_example_in_python_runs(
+    desk: Desk, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = blocks("python")
+    assert len(codes) == 6
+    monkeypatch.chdir(desk.folder)
+    exec(compile(desk.as_here(codes[number]), f"example {number}", "exec"), {"__name__": "__main__"})  # noqa: S102
+    printed = capsys.readouterr().out
+    assert WORDS[number] in printed
+
+
+WORDS = ("VERIFIED", "0.", "0.", "spacing 9 µm", "the trust file trust.json", "True")
+"""What each example prints, among other words."""
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_an_example_on_the_command_line_runs(desk: Desk, number: int) -> None:
+    codes = blocks("bash")
+    assert len(codes) == 6
+    commands = Path(sys.executable).parent
+    done = subprocess.run(
+        ["/bin/bash", "-eu", "-c", desk.as_here(codes[number])],
+        cwd=desk.folder,
+        env={"PATH": f"{commands}:{os.environ['PATH']}", "HOME": str(desk.folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert PRINTED[number] in done.stdout
+
+
+PRINTED = ("receipt", "", "bytes", "receipt", "outside-intended-use", '"digest"')
+"""What each example prints, among other words."""

@@ -181,7 +181,7 @@ function classRow(one, i) {
 
 function sizeOf(size) {
   if (!size) return "not stated";
-  const parts = size.components === 1 ? "1 part" : `${size.components} parts`;
+  const parts = size.components === 1 ? "1 part" : `${size.components.toLocaleString("en")} parts`;
   return `${size.size.toLocaleString("en", { maximumSignificantDigits: 4 })} ${size.size_unit}, ${parts}`;
 }
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.support.lazy_modules import lazily
@@ -20,16 +21,17 @@ HANG_UP = 0
 
 
 @contextmanager
-def listening(app: Any) -> Iterator[str]:
-    """Serve an application on loopback; gives its address."""
+def listening(app: Any, *, certificate: Path | None = None, key: Path | None = None) -> Iterator[str]:
+    """Serve an application on loopback, over TLS with a certificate and its key; gives its address."""
     with socket.socket() as place:
         place.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="critical", access_log=False, server_header=False, lifespan="off")
+        tls = {} if certificate is None else {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+        config = uvicorn.Config(app, log_level="critical", access_log=False, server_header=False, lifespan="off", **tls)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [place]})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{place.getsockname()[1]}"
+            yield f"http{'s' if tls else ''}://127.0.0.1:{place.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()

@@ -87,10 +87,11 @@ async function submit(event) {
   at("send").disabled = true;
   const parts = { volume: file, spacing: at("spacing-field").hidden ? "" : at("spacing").value.trim() };
   const key = at("key").value;
+  let answer = null;
   try {
     if (model === null) await loadModel();
     const outputs = at("probabilities").checked && !at("probabilities-field").hidden ? "probabilities" : "";
-    const answer = await send("/v1/segment", { ...parts, outputs }, key, (share) =>
+    answer = await send("/v1/segment", { ...parts, outputs }, key, (share) =>
       share < 1 ? working(`Sending: ${Math.round(100 * share)} %`, share) : working("The service is segmenting the image"),
     );
     working("Preparing the pictures");
@@ -101,22 +102,26 @@ async function submit(event) {
     at("answer-heading").focus();
   } catch (error) {
     working(null);
-    if (!(error instanceof ProblemError)) throw error;
-    at("status").textContent = "Not answered.";
-    showProblem(error.problem);
-    if (error.problem.receipt) showRecord(error.problem);
+    const problem = error instanceof ProblemError ? error.problem : unshown(error);
+    at("status").textContent = answer ? "Answered, and not shown." : "Not answered.";
+    showProblem(problem);
+    if (answer ?? problem.receipt) showRecord(answer ?? problem);
   } finally {
     at("send").disabled = false;
   }
 }
 
-// The image as the service read it, in 8 bits; null where it is too large to be shown.
+function unshown(error) {
+  return { title: "This page cannot show the answer", detail: error.message, hint: "ask from a program, or inform the operator", reasons: [] };
+}
+
+// The image as the service read it, in 8 bits; or the problem, where it cannot be shown.
 async function shownImage(parts, key) {
   try {
     const found = await send("/v1/preview", parts, key, () => {});
     return { ...found, pixels: await unzipped(bytesOf(found.pixels)) };
   } catch (error) {
-    if (error instanceof ProblemError) return null;
+    if (error instanceof ProblemError) return { problem: error.problem };
     throw error;
   }
 }
@@ -158,12 +163,12 @@ async function show(answer, image) {
   at("decision").textContent = answer.decision === "answered" ? "✓ Answered" : answer.decision;
   at("classes").replaceChildren(...answer.classes.map(classRow));
   const layers = await layersOf(answer);
-  const same = image !== null && image.shape.join() === answer.shape.join();
+  const same = image.shape?.join() === answer.shape.join();
   at("answer").hidden = false;
   for (const one of document.querySelectorAll(".view, #planes")) one.hidden = !same;
   at("orientation").textContent = same
     ? answer.shape.length === 3 ? "Click in a plane to move the others. Axes and their directions are those of the file; left and right of the body are not marked." : ""
-    : "The image is too large to be shown here. The mask can be downloaded.";
+    : `There is no picture: ${image.problem?.detail ?? "image and mask differ in size"}. The mask can be downloaded.`;
   if (same) showPlanes(answer, image, layers);
   showRecord(answer);
 }

@@ -52,3 +52,12 @@ Feature: The report of an evaluation
     Then the page has one script, which its policy names by digest
     And each link is to a place in the page or holds its own data
     And the names are text
+
+  @REQ-318
+  Scenario: A printed report leads from its contents to each section
+    Given an evaluation of 8 cases in 4 groups
+    And a further section about a case whose name closes a style and a string
+    When its report is written
+    Then the contents has the number of each section in the order of the page, the further one among them
+    And each section is printed on pages whose foot has its number, and its title unless it is the further one
+    And the foot of every page has its number and the number of all pages

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup, escape
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.ml.evaluation.drawings import Album
@@ -40,6 +41,7 @@ class Story:
     scanners: tuple[str, ...] = ("one",)
     part: EvaluatedPart | None = None
     found: Page | None = None
+    further: list[str] = field(default_factory=list)
 
     @property
     def record(self) -> EvaluationRecord:
@@ -64,7 +66,8 @@ class Story:
 
     def write(self, **facts: Any) -> None:
         made = report_facts(self.plan, **self.stated, **facts)
-        self.found = Page(page.write_report(self.record, self.pictures, made, self.folder / "report.html"))
+        path = self.folder / "report.html"
+        self.found = Page(page.write_report(self.record, self.pictures, made, path, self.further))
 
 
 @pytest.fixture
@@ -219,3 +222,50 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.page.text.count(HOSTILE) >= 3
     assert all(name in story.page.text for name in story.scanners)
+
+
+CLOSING = '"} </style><b>x'
+
+
+@given("a further section about a case whose name closes a style and a string")
+def _(story: Story) -> None:
+    story.further = [Markup("<section>\n<h2>About {}</h2></section>").format(CLOSING)]
+
+
+def headings(found: Page) -> list[str]:
+    """Titles of the sections, in the order of the page."""
+    body = found.source[found.source.index("</nav>") :]
+    return re.findall(r"<section[^>]*>\s*<h2>(.*?)</h2>", body, re.DOTALL)
+
+
+@then("the contents has the number of each section in the order of the page, the further one among them")
+def _(story: Story) -> None:
+    contents = story.page.source[story.page.source.index('<nav class="contents"') :].partition("</nav>")[0]
+    entries = re.findall(r'<li><a href="#([\w-]+)"><span class="soft">(\d+)</span> (.*?)</a></li>', contents)
+    titles = headings(story.page)
+    assert [(int(number), title) for _, number, title in entries] == list(enumerate(titles, 1))
+    assert f"About {escape(CLOSING)}" in titles
+    assert {anchor for anchor, _, _ in entries} <= set(story.page.ids)
+    assert "counter-increment: section" in story.page.source
+
+
+@then("each section is printed on pages whose foot has its number, and its title unless it is the further one")
+def _(story: Story) -> None:
+    style = re.findall(r"<style>(.*?)</style>", story.page.source, re.DOTALL)
+    assert len(style) == 1
+    feet = dict(re.findall(r'@page ?([\w-]*) { @bottom-left { content: "([^"]*)"', style[0]))
+    named = {
+        anchor: pages
+        for anchors, pages in re.findall(r"@media print { ([^{}]+) { page: ([\w-]+); } }", style[0])
+        for anchor in re.findall(r"#([\w-]+)", anchors)
+    }
+    contents = re.findall(r'<li><a href="#([\w-]+)"><span class="soft">(\d+)</span> (.*?)</a></li>', story.page.source)
+    for anchor, number, title in contents:
+        foot = feet[named.get(anchor, "")].split(", ")
+        assert (number if anchor == "further-1" else f"{number} {title}") in foot, anchor
+    assert "About" not in style[0]
+
+
+@then("the foot of every page has its number and the number of all pages")
+def _(story: Story) -> None:
+    assert '@bottom-right { content: "page " counter(page) " of " counter(pages)' in story.page.source

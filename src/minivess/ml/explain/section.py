@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-from functools import cache
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import templates_folder
+from minivess.ml.quality.pages.environment import environment_of
 from minivess.records.evaluation.explanations import LARGEST_CORRELATION, TITLES, ExplanationRecord
 
 
@@ -21,7 +18,7 @@ def explanation_section(record: ExplanationRecord, picture: bytes) -> str:
         picture: of `ml.explain.picture`, PNG.
     """
     return (
-        _environment()
+        environment_of("evaluation")
         .get_template("explanation-section.html.j2")
         .render(
             record=record,
@@ -29,15 +26,4 @@ def explanation_section(record: ExplanationRecord, picture: bytes) -> str:
             titles=TITLES,
             limit=f"{LARGEST_CORRELATION:g}",
         )
-    )
-
-
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(templates_folder() / "evaluation", encoding="utf-8"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )

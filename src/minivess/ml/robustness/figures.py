@@ -42,7 +42,7 @@ def curves(record: RobustnessRecord, measure: str) -> bytes:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_COLUMNS * _WIDE + 0.6, rows * _TALL + top + bottom))
         axes = figure.subplots(rows, _COLUMNS, squeeze=False)
-        margins(figure, left=0.8, right=0.15, top=top, bottom=bottom, wspace=0.3, hspace=0.75)
+        margins(figure, left=0.8, right=0.4, top=top, bottom=bottom, wspace=0.3, hspace=0.75)
         low, high = _range(record, row)
         for place, axis in enumerate(axes.flat):
             if place >= len(record.curves):

@@ -42,7 +42,7 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
         Perturbation(
             "gamma",
             "Dim structures darker",
-            "added to the power of 1",
+            "added to a gamma of 1",
             "Values between the lowest and the highest of a channel are raised to a power of 1 plus the level.",
             intensities.gamma,
             (0.25, 0.5, 1.0),
@@ -86,9 +86,9 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
         ),
         Perturbation(
             "missing-slices",
-            "Missing slices",
-            "% of slices lost",
-            "Slices that are drawn (in a picture, lines) have the lowest value of the channel. The mask stays.",
+            "Missing slices or lines",
+            "% of slices or lines lost",
+            "Slices of a volume, or lines of a picture, are drawn and have the lowest value of the channel. The mask stays.",
             slices.missing,
             (5.0, 10.0, 20.0),
             below=100,

@@ -14,6 +14,7 @@ from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.writing.arrays import ArrayFormat, write_array
 from minivess.ml.writing.placed_mask import PlacedMask
+from minivess.ml.writing.png import check_axes
 from minivess.ml.writing.registry import WRITERS, write_mask
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.answers import NOTHING_MORE, ServedModel, Wanted
@@ -118,8 +119,8 @@ def check_mask_format(name: str, image: RequestImage, task: SegmentationTask) ->
         InputError: the slices of a DICOM series are not on the grid of the image.
     """
     choose(WRITERS, name, what="format of masks")
-    if name == "png" and len(task.axes) != 2:
-        raise UsageError("a PNG holds a picture, and this mask is a volume", hint="ask for nifti, tiff or npy")
+    if name == "png":
+        check_axes(len(task.axes))
     if name == "dicom-seg":
         from minivess.ml.writing.dicom_seg import sources_of
 

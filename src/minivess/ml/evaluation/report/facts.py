@@ -58,3 +58,8 @@ class ReportFacts(Record):
     """What the evaluation did not examine, besides what the report finds itself."""
     pictures_withheld: str = ""
     """Why there are no pictures of cases; empty where there are."""
+
+    @property
+    def voxels(self) -> str:
+        """What the points of an image are called: `voxels`, or `pixels` of a picture."""
+        return "voxels" if self.task.axes == "zyx" else "pixels"

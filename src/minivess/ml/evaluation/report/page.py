@@ -18,6 +18,7 @@ from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.ml.evaluation.drawings import Album, Picture
 from minivess.ml.evaluation.report import charts, outlines
+from minivess.ml.evaluation.report.contents import printed_pages, sections_of_report
 from minivess.ml.evaluation.report.facts import ReportFacts
 from minivess.ml.evaluation.report.limits import not_covered
 from minivess.ml.evaluation.report.strata import strata_of_report
@@ -64,10 +65,13 @@ def report_page(
     environment = _environment()
     script = environment.get_template("sort.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    sections = sections_of_report(further)
     lines, strata = case_lines(record, album), strata_of_report(record, facts.plan)
     return environment.get_template("report.html.j2").render(
         record=record,
         facts=facts,
+        sections=sections,
+        printed=printed_pages(sections),
         mark=mark_of(record),
         part=PARTS[record.part],
         tested=record.part is None,
@@ -89,7 +93,7 @@ def report_page(
         not_covered=not_covered(record, facts, strata),
         colours=outlines,
         charts=charts,
-        voxels=_voxels(facts),
+        voxels=facts.voxels,
         data_uri=data_uri,
         further=further,
     )
@@ -99,8 +103,8 @@ def _class_view(record: EvaluationRecord, of_class: str | None, facts: ReportFac
     """What the page shows of one class."""
     figures = record.by_class[of_class]
     kinds = (
-        (f"All {_voxels(facts)}", figures.ece, False),
-        (f"Within {BAND_VOXELS} {_voxels(facts)} of the reference's border", figures.band_ece, True),
+        (f"All {facts.voxels}", figures.ece, False),
+        (f"Within {BAND_VOXELS} {facts.voxels} of the reference's border", figures.band_ece, True),
     )
     return {
         "name": of_class,
@@ -137,10 +141,6 @@ def criterion_named(criterion: Criterion, unit: LengthUnit) -> str:
 def data_uri(picture: Picture) -> str:
     """A picture as an address that holds it."""
     return f"data:image/{picture.kind};base64,{base64.b64encode(picture.data).decode('ascii')}"
-
-
-def _voxels(facts: ReportFacts) -> str:
-    return "voxels" if facts.task.axes == "zyx" else "pixels"
 
 
 @cache

@@ -80,7 +80,9 @@ def summary_of(record: EvaluationRecord, facts: ReportFacts, strata: Strata) -> 
         Answer("How good are the masks?", tuple(good)),
         Answer("Where does the model fail?", tuple(_where_it_fails(record, strata))),
         Answer("Is it better than a simple method?", tuple(_against_threshold(place, one) for place, _, one in named)),
-        Answer("Can its probabilities be trusted?", tuple(_probabilities(place, one) for place, _, one in named)),
+        Answer(
+            "Can its probabilities be trusted?", tuple(_probabilities(place, one, facts) for place, _, one in named)
+        ),
         Answer("How certain are these figures?", tuple(_how_certain(record))),
     ]
     if strata.readers:
@@ -154,10 +156,10 @@ def _against_threshold(place: str, figures: ClassFigures) -> str:
     return f"{rival}. The mean difference of the model to it is {over.mean:+.3f}{_bounds(over, '+.3f')}."
 
 
-def _probabilities(place: str, figures: ClassFigures) -> str:
+def _probabilities(place: str, figures: ClassFigures, facts: ReportFacts) -> str:
     return (
-        f"{place}A stated probability differs from what is found by {figures.ece:.3f} on average over all voxels, and by "
-        f"{figures.band_ece:.3f} along borders (expected calibration error; 0 is perfect)."
+        f"{place}A stated probability differs from what is found by {figures.ece:.3f} on average over all {facts.voxels}, "
+        f"and by {figures.band_ece:.3f} along borders (expected calibration error; 0 is perfect)."
     )
 
 

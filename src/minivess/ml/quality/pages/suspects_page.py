@@ -47,6 +47,7 @@ def suspects_page(record: SuspectsRecord, manifest: DatasetManifest, load: Calla
             manifest=manifest,
             shown=shown,
             pictures=any(one.picture for one in shown),
+            volumes=any(len(case.grid) == 3 for case in manifest.cases),
             others=[(rank, one, where_in_words(one)) for rank, one in enumerate(record.cases, 1)][first:],
             outlines=outlines,
         )
@@ -63,7 +64,8 @@ def where_in_words(one: SuspectCase) -> str:
         f"{axis} {low}" if high - low == 1 else f"{axis} {low} to {high - 1}"
         for axis, low, high in zip(axes, region.start, region.stop, strict=True)
     )
-    return f"{region.voxels} voxels of {region.labelled} where {region.expected} is expected: {box}"
+    points = "voxels" if len(axes) == 3 else "pixels"
+    return f"{region.voxels} {points} of {region.labelled} where {region.expected} is expected: {box}"
 
 
 def _shown(rank: int, one: SuspectCase, load: Callable[[str], LoadedCase | None]) -> _Shown:

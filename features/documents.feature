@@ -71,3 +71,44 @@ Feature: Documents that are made from one model
     Given a file of its own named "base.html.j2" with "nothing"
     When its documents are made
     Then no document is made from it
+
+  @REQ-505 @REQ-506
+  Scenario Outline: Documents in another format state what their pages state
+    When the pack is built with documents in <format>
+    Then each document has a <format> file with every word of its model
+    And it states its title, and each page its id and its number
+    And building the pack again gives the same bytes
+
+    Examples:
+      | format |
+      | DOCX   |
+      | PDF    |
+
+  @REQ-506
+  Scenario: A PDF declares the standards that it meets
+    When the pack is built with documents in PDF
+    Then each PDF declares PDF/A-2a and PDF/UA-1, has tags, a language and a title, and is dated like the release
+
+  @REQ-506
+  Scenario: A character that no font has is shown by its code point
+    Given the manufacturer is called "血管 Devices 🩺"
+    When the pack is built with documents in PDF
+    Then the PDF of "soup" shows "[U+8840][U+7BA1] Devices [U+1FA7A]"
+
+  @REQ-507
+  Scenario: A pack without other formats says so
+    When the pack is built with documents in no other format
+    Then the start page says that DOCX and PDF were not made
+    And the pack has no file in them
+
+  @REQ-507
+  Scenario: An installation without the extra makes pages alone
+    Given the extra "documents" is not installed
+    Then no other format is available
+    And documents in PDF are refused with the name of the extra
+
+  @REQ-505 @REQ-504
+  Scenario: A source tree brings its own reference for DOCX
+    Given a reference of its own whose head says "QMS form 7"
+    When its documents are made in DOCX
+    Then the head of each DOCX says "QMS form 7"

@@ -1561,7 +1561,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:f256ef5d079667986b551b8a6cb09dc5e4fb3ba1dddd06592cd90f9c2eae7b05"
+LAYOUT_2 = "sha256:cc18442308a34d5987e5a7653f5af25a65043a8e4fe2cd937c68bf3b4c0bfccb"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from html import unescape
+from io import BytesIO
 from pathlib import Path
 
+import docx
 import pytest
+from pypdf import PdfReader
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.documents.documents import DOCUMENTS, document_models, html_pages, renderer_of
 from minivess.compliance.documents.dossier import Dossier, gather
+from minivess.compliance.documents.formats.made import available, in_formats
+from minivess.compliance.documents.formats.pdf import Imprint
 from minivess.compliance.documents.model.blocks import DocumentModel, Heading, inlines_in, plain
+from minivess.compliance.pack.pack import payload
 from minivess.compliance.standards.approved_subjects import approvable
 from minivess.foundation.errors import MinivessError
 from minivess.records.device.project import Project
@@ -32,6 +40,22 @@ class Story:
     models: dict[str, DocumentModel] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     error: MinivessError | None = None
+    formats: tuple[str, ...] = ()
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def build(self) -> None:
+        """Make the documents and every other file of the pack."""
+        self.make()
+        assert self.dossier is not None
+        self.dossier = replace(self.dossier, inputs=replace(self.dossier.inputs, formats=self.formats))
+        self.files = payload(self.dossier)
+
+    def words(self, name: str) -> str:
+        """What a file in another format says, without its running heads."""
+        content = BytesIO(self.files[name])
+        if name.endswith(".pdf"):
+            return "".join(page.extract_text() for page in PdfReader(content).pages)
+        return "".join(docx.Document(content).element.body.itertext())
 
     @property
     def own(self) -> Path:
@@ -221,3 +245,127 @@ def _(story: Story) -> None:
     assert renderer_of(story.dossier.inputs).used() == {}
     base = (TEMPLATES / "documents" / "base.html.j2").read_text(encoding="utf-8").partition("\n")[0]
     assert all(page.startswith(base) for page in story.pages.values())
+
+
+@given(parsers.parse('the manufacturer is called "{name}"'))
+def _(story: Story, name: str) -> None:
+    story.project["device"] = {**PROJECT["device"], "manufacturer": name}
+
+
+@given('the extra "documents" is not installed', target_fixture="lacking")
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typst", None)
+
+
+@given(parsers.parse('a reference of its own whose head says "{words}"'))
+def _(story: Story, words: str) -> None:
+    document = docx.Document(str(TEMPLATES / "documents" / "reference.docx"))
+    document.sections[0].header.paragraphs[0].runs[0].text = words
+    document.save(str(story.own / "reference.docx"))
+
+
+@when(parsers.parse("the pack is built with documents in {format}"))
+def _(story: Story, format: str) -> None:  # noqa: A002
+    story.formats = () if format == "no other format" else (format.lower(),)
+    story.build()
+
+
+@when("its documents are made in DOCX")
+def _(story: Story) -> None:
+    story.make()
+    assert story.dossier is not None
+    reference = renderer_of(story.dossier.inputs).file("reference.docx")
+    imprint = Imprint("device 1", "minivess", story.dossier.inputs.time)
+    made = in_formats(("docx",), story.models.values(), imprint, {}, reference)
+    story.files = {f"documents/{name}": content for name, content in made.items()}
+
+
+@then(parsers.parse("each document has a {format} file with every word of its model"))
+def _(story: Story, format: str) -> None:  # noqa: A002
+    for name, model in story.models.items():
+        flat = "".join(story.words(f"documents/{name}.{format.lower()}").split())
+        for content in inlines_in((*model.body, model.history)):
+            for inline in content:
+                words = "".join(plain((inline,)).split())
+                assert words in flat, (name, words)
+
+
+@then("it states its title, and each page its id and its number")
+def _(story: Story) -> None:
+    for name, model in story.models.items():
+        for suffix in story.formats:
+            content = story.files[f"documents/{name}.{suffix}"]
+            if suffix == "docx":
+                document = docx.Document(BytesIO(content))
+                assert document.core_properties.title == model.title
+                [head] = document.sections[0].header.paragraphs
+                assert model.identifier in head.text
+                foot = document.sections[0].footer._element.xml
+                assert "PAGE</w:instrText>" in foot
+                assert "NUMPAGES</w:instrText>" in foot
+            else:
+                reader = PdfReader(BytesIO(content))
+                assert reader.metadata is not None
+                assert reader.metadata.title == model.title
+                whole = len(reader.pages)
+                for number, page in enumerate(reader.pages, start=1):
+                    words = page.extract_text()
+                    assert model.identifier in words
+                    assert f"page {number} of {whole}" in words
+
+
+@then("building the pack again gives the same bytes")
+def _(story: Story) -> None:
+    before = story.files
+    story.build()
+    assert story.files == before
+
+
+@then("each PDF declares PDF/A-2a and PDF/UA-1, has tags, a language and a title, and is dated like the release")
+def _(story: Story) -> None:
+    for name in story.models:
+        reader = PdfReader(BytesIO(story.files[f"documents/{name}.pdf"]))
+        said = reader.root_object["/Metadata"].get_object().get_data().decode("utf-8")
+        assert "<pdfaid:part>2</pdfaid:part>" in said
+        assert "<pdfaid:conformance>A</pdfaid:conformance>" in said
+        assert "<pdfuaid:part>1</pdfuaid:part>" in said
+        assert reader.root_object["/Lang"].startswith("en")
+        assert reader.root_object["/MarkInfo"]["/Marked"]
+        assert "/StructTreeRoot" in reader.root_object
+        assert reader.root_object["/ViewerPreferences"]["/DisplayDocTitle"]
+        assert reader.metadata.creation_date == story.release.inputs().time
+
+
+@then(parsers.parse('the PDF of "{name}" shows "{words}"'))
+def _(story: Story, name: str, words: str) -> None:
+    assert words in story.words(f"documents/{name}.pdf").replace("\n", "")
+
+
+@then("the start page says that DOCX and PDF were not made")
+def _(story: Story) -> None:
+    assert "DOCX and PDF were not made" in text_of(story.files["index.html"].decode("utf-8"))
+
+
+@then("the pack has no file in them")
+def _(story: Story) -> None:
+    assert [name for name in story.files if name.endswith((".docx", ".pdf"))] == []
+    assert [name for name, page in story.pages.items() if ".pdf" in page] == []
+
+
+@then("no other format is available")
+def _(lacking: None) -> None:
+    assert available() == ()
+
+
+@then("documents in PDF are refused with the name of the extra")
+def _(lacking: None) -> None:
+    with pytest.raises(MinivessError) as caught:
+        in_formats(("pdf",), (), Imprint("a", "b", datetime.now(UTC)), {}, TEMPLATES / "documents" / "reference.docx")
+    assert "minivess[documents]" in str(caught.value.hint)
+
+
+@then(parsers.parse('the head of each DOCX says "{words}"'))
+def _(story: Story, words: str) -> None:
+    for name in story.models:
+        document = docx.Document(BytesIO(story.files[f"documents/{name}.docx"]))
+        assert [one.text for one in document.sections[0].header.paragraphs] == [words]

@@ -83,6 +83,8 @@ class PackInputs:
     dirty: bool | None = None
     coverage: tuple[ClauseCoverage, ...] = ()
     """How the clauses of standards stand."""
+    formats: tuple[str, ...] = ()
+    """The suffixes of the formats that each document has beside its page."""
 
     @property
     def source(self) -> Path:

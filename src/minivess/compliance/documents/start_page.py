@@ -9,6 +9,7 @@ from typing import Any
 
 from minivess.compliance.documents.documents import DOCUMENTS, common_facts
 from minivess.compliance.documents.dossier import Dossier
+from minivess.compliance.documents.formats.made import FORMATS
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.identity.signature_rules import signatures_of_release
@@ -92,6 +93,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text:
         "results_entry": dossier.log.last(*RESULTS),
         "model": model_of(dossier.trace.trace),
         "entries": len(dossier.log.entries),
+        "formats": [FORMATS[one].title for one in dossier.inputs.formats],
     }
     return renderer.render("index.html.j2", facts)
 

@@ -23,6 +23,8 @@ _TYPES = {
     ".md": "text/markdown",
     ".csv": "text/csv",
     ".svg": "image/svg+xml",
+    ".pdf": "application/pdf",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".py": "text/x-python",
 }
 _FOLDERS = {

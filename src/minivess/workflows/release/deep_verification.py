@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from minivess.compliance.documents.dossier import PackInputs, gather
+from minivess.compliance.documents.formats.made import FORMATS, available
 from minivess.compliance.documents.log_story import story_of
 from minivess.compliance.pack.pack import payload
 from minivess.compliance.proofs.canonical import digest_of
@@ -55,6 +56,8 @@ class DeepComparison(Record):
     """Files that are others, that the pack lacks, or that cannot be made; in order of name."""
     open_gaps: int | None = None
     """Open gaps of the traceability check on that tree."""
+    left_out: int = 0
+    """Documents in formats that this installation cannot make."""
     not_made: str | None = None
     """Why nothing could be compared; None when it was."""
 
@@ -66,6 +69,8 @@ class DeepComparison(Record):
         if not self.compared:
             return "not compared: no file was made again"
         where = f"made again from commit {(self.commit or '')[:12]}; open gaps: {self.open_gaps}"
+        if self.left_out:
+            where += f"; {self.left_out} documents not made again, because the extra `documents` is not installed"
         if not self.differing:
             return f"{self.compared} derived files are the same when {where}"
         more = len(self.differing) - _NAMED
@@ -115,12 +120,15 @@ def _compared(files: Mapping[str, bytes], plan: Project, project: Path, source: 
     state = _PackedState(workspace, plan, log)
     inputs = _inputs(files, facts, state, tree_folder, artifacts_of=Workspace(project))
     made = {f"{DATA}{name}": content for name, content in payload(gather(inputs)).items()}
-    derived = {name for name in {*made, *files} if _is_derived(name)}
+    lacking = tuple(f".{one}" for one in _formats_of(files) if one not in available())
+    whole = {name for name in {*made, *files} if _is_derived(name)}
+    derived = {name for name in whole if not name.endswith(lacking)} if lacking else whole
     return DeepComparison(
         commit=commit,
         compared=len(derived),
         differing=tuple(name for name in sorted(derived) if made.get(name) != files.get(name)),
         open_gaps=sum(one.open for one in inputs.tree.gaps),
+        left_out=len(whole) - len(derived),
     )
 
 
@@ -227,7 +235,14 @@ def _inputs(
         commit=commit,
         dirty=dirty,
         coverage=tuple(row.to_data() for row in rows),
+        formats=tuple(one for one in _formats_of(files) if one in available()),
     )
+
+
+def _formats_of(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The formats in which a pack has documents."""
+    names = [name for name in files if name.startswith(f"{DATA}documents/")]
+    return tuple(one for one in FORMATS if any(name.endswith(f".{one}") for name in names))
 
 
 def _is_derived(name: str) -> bool:

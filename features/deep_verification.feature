@@ -10,6 +10,15 @@ Feature: The derived files of a pack are made again
     When the command "release verify --deep" judges its pack
     Then the line of the comparison says that all derived files are the same, and that no gap is open
 
+  @REQ-224 @REQ-507
+  Scenario: Documents in other formats are made again where the extra is installed
+    Given the release was built with documents in PDF
+    When the command "release verify --deep" judges its pack
+    Then the line of the comparison says that all derived files are the same, and that no gap is open
+    When the extra "documents" is not installed
+    And the command "release verify --deep" judges its pack
+    Then the line of the comparison says how many documents were not made again
+
   @REQ-224
   Scenario: A page that does not follow from the source tree is named
     Given the release was built by a program that writes another page of third-party software

@@ -82,6 +82,7 @@ evaluation:
   looks: {{per_release: 2, total: 3}}
   criteria:
     - {{measure: dice, statistic: mean, at_least: 0.1}}
+documents: {{formats: []}}
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from click.testing import CliRunner, Result
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.cli.main import app
-from minivess.compliance.documents.documents import html_pages
+from minivess.compliance.documents.documents import DOCUMENTS, html_pages
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.workflows.release import build
 from tests.support.projects import ProjectFolder
@@ -71,6 +72,23 @@ def _(releasable_project: ProjectFolder, tmp_path: Path, monkeypatch: pytest.Mon
         return built(releasable_project, tmp_path / "other")
 
 
+@given("the release was built with documents in PDF", target_fixture="story")
+def _(releasable_project: ProjectFolder, tmp_path: Path) -> Story:
+    made = releasable_project.copy_to(tmp_path / "printed")
+    file = made.workspace.project_file
+    text = file.read_text(encoding="utf-8")
+    assert "formats: []" in text
+    file.write_text(text.replace("formats: []", "formats: [pdf]"), encoding="utf-8")
+    with made.services() as services:
+        pack = build.build(services, made.signers["max"]).path
+        return Story(made.workspace.root, pack, services.source)
+
+
+@when('the extra "documents" is not installed')
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typst", None)
+
+
 @given("the source folder is another repository")
 def _(story: Story, tmp_path: Path) -> None:
     shutil.copytree(story.source, tmp_path / "source", ignore=shutil.ignore_patterns(".git"))
@@ -109,6 +127,12 @@ def _(story: Story) -> None:
     assert re.fullmatch(
         r"[1-9][0-9]+ derived files are the same when made again from commit [0-9a-f]{12}; open gaps: 0", story.line
     )
+
+
+@then("the line of the comparison says how many documents were not made again")
+def _(story: Story) -> None:
+    assert f"; {len(DOCUMENTS)} documents not made again, because the extra `documents` is not installed" in story.line
+    assert "derived files are the same" in story.line
 
 
 @then(parsers.parse('the line of the comparison names "{name}"'))

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from html import unescape
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import docx
 import pytest
@@ -18,7 +19,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.documents.documents import DOCUMENTS, document_models, html_pages, renderer_of
 from minivess.compliance.documents.dossier import Dossier, gather
-from minivess.compliance.documents.formats.made import available, in_formats
+from minivess.compliance.documents.formats.made import available, formats_of, in_formats
 from minivess.compliance.documents.formats.pdf import Imprint
 from minivess.compliance.documents.model.blocks import DocumentModel, Heading, inlines_in, plain
 from minivess.compliance.pack.pack import payload
@@ -325,14 +326,16 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     for name in story.models:
         reader = PdfReader(BytesIO(story.files[f"documents/{name}.pdf"]))
-        said = reader.root_object["/Metadata"].get_object().get_data().decode("utf-8")
+        root: Any = reader.root_object
+        said = root["/Metadata"].get_object().get_data().decode("utf-8")
         assert "<pdfaid:part>2</pdfaid:part>" in said
         assert "<pdfaid:conformance>A</pdfaid:conformance>" in said
         assert "<pdfuaid:part>1</pdfuaid:part>" in said
-        assert reader.root_object["/Lang"].startswith("en")
-        assert reader.root_object["/MarkInfo"]["/Marked"]
-        assert "/StructTreeRoot" in reader.root_object
-        assert reader.root_object["/ViewerPreferences"]["/DisplayDocTitle"]
+        assert root["/Lang"].startswith("en")
+        assert root["/MarkInfo"]["/Marked"]
+        assert "/StructTreeRoot" in root
+        assert root["/ViewerPreferences"]["/DisplayDocTitle"]
+        assert reader.metadata is not None
         assert reader.metadata.creation_date == story.release.inputs().time
 
 
@@ -355,6 +358,9 @@ def _(story: Story) -> None:
 @then("no other format is available")
 def _(lacking: None) -> None:
     assert available() == ()
+    assert formats_of(Project.model_validate(PROJECT)) == ()
+    asked = Project.model_validate(PROJECT | {"documents": {"formats": ["pdf"]}})
+    assert formats_of(asked) == ("pdf",)
 
 
 @then("documents in PDF are refused with the name of the extra")

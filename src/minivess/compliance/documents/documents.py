@@ -15,6 +15,8 @@ from minivess.compliance.documents.content.facts import OPEN, value_of
 from minivess.compliance.documents.content.title_blocks import document_id, revision_history, title_block
 from minivess.compliance.documents.data_card import data_card
 from minivess.compliance.documents.dossier import Dossier, PackInputs
+from minivess.compliance.documents.formats.made import in_formats
+from minivess.compliance.documents.formats.pdf import Imprint
 from minivess.compliance.documents.hugging_face import hugging_face_card
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.model.blocks import DocumentModel, numbered
@@ -87,6 +89,34 @@ def html_pages(
         )
         for model in models
     }
+
+
+@implements("REQ-507")
+def other_formats(
+    renderer: Renderer,
+    dossier: Dossier,
+    models: Iterable[DocumentModel],
+    files: Mapping[str, bytes],
+    given: Mapping[str, bytes],
+) -> dict[str, bytes]:
+    """Each document in the formats of the pack beside its page, by name relative to `data/`.
+
+    Args:
+        renderer: the templates.
+        dossier: the release.
+        models: the documents.
+        files: of the pack, by name relative to `data/`: pictures.
+        given: documents in formats that cannot be made here; they are taken as they are.
+
+    Raises:
+        UsageError: a format of the pack cannot be made here.
+        CouldNotCheckError: a document cannot be written in a format.
+    """
+    inputs, device = dossier.inputs, dossier.project.device
+    made_here = [one for one in inputs.formats if not any(name.endswith(f".{one}") for name in given)]
+    imprint = Imprint(f"{device.name} {device.version}", f"{inputs.tool.name} {inputs.tool.version}", inputs.time)
+    made = in_formats(made_here, models, imprint, files, renderer.file("reference.docx"))
+    return {**given, **{f"documents/{name}": content for name, content in made.items()}}
 
 
 def _model(renderer: Renderer, dossier: Dossier, document: FilingDocument, facts: Mapping[str, Any]) -> DocumentModel:

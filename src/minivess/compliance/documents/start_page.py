@@ -94,6 +94,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text:
         "model": model_of(dossier.trace.trace),
         "entries": len(dossier.log.entries),
         "formats": [FORMATS[one].title for one in dossier.inputs.formats],
+        "asked": None if dossier.project.documents is None else dossier.project.documents.formats,
     }
     return renderer.render("index.html.j2", facts)
 

@@ -8,20 +8,24 @@ possible spelling. Same inputs, same bytes: times are inputs, order is by name, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from minivess.compliance.documents.chains import chains_csv
 from minivess.compliance.documents.croissant import croissant
-from minivess.compliance.documents.documents import card_of, document_models, html_pages, hugging_face_of, renderer_of
+from minivess.compliance.documents.documents import (
+    card_of,
+    document_models,
+    html_pages,
+    hugging_face_of,
+    other_formats,
+    renderer_of,
+)
 from minivess.compliance.documents.dossier import EVIDENCE, Dossier, PackInputs, gather
-from minivess.compliance.documents.formats.made import in_formats
-from minivess.compliance.documents.formats.pdf import Imprint
-from minivess.compliance.documents.model.blocks import DocumentModel
-from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
 from minivess.compliance.documents.start_page import index_page
 from minivess.compliance.facts.attested import attested_of
@@ -155,8 +159,12 @@ def build_pack(ready: PreparedPack, log: LogFacts, events: bytes, out: Path) -> 
     return BuiltPack(out, digest_bytes(bagged[TAG_MANIFEST]), len(bagged))
 
 
-def payload(dossier: Dossier) -> dict[str, bytes]:
+def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({})) -> dict[str, bytes]:
     """Every file under `data/` but those of the log, by name relative to it.
+
+    Args:
+        dossier: the release.
+        given: documents in formats that cannot be made here, by name; they are taken as they are.
 
     Raises:
         RefusedError: a result is not the one that the entry of the chain made; names it.
@@ -173,7 +181,7 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     models = document_models(renderer, dossier)
     pages = html_pages(renderer, dossier, models, inputs.formats)
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in pages.items()}
-    files |= _in_formats(renderer, dossier, models, files)
+    files |= other_formats(renderer, dossier, models, files, given)
     files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
     files["documents/hugging-face-README.md"] = hugging_face_of(dossier).encode("utf-8")
     proofs = (f"audit/proofs/{index}.tlog-proof" for index in inputs.log.proven)
@@ -184,18 +192,6 @@ def payload(dossier: Dossier) -> dict[str, bytes]:
     files[INDEX] = index_page(renderer, dossier, sorted(linked), derived.text.decode("utf-8")).encode("utf-8")
     files["ro-crate-metadata.json"] = _json(crate(dossier, files))
     return files
-
-
-def _in_formats(
-    renderer: Renderer, dossier: Dossier, models: Iterable[DocumentModel], files: Mapping[str, bytes]
-) -> dict[str, bytes]:
-    """Each document in the formats of the pack beside its page."""
-    inputs, device = dossier.inputs, dossier.project.device
-    if not inputs.formats:
-        return {}
-    imprint = Imprint(f"{device.name} {device.version}", f"{inputs.tool.name} {inputs.tool.version}", inputs.time)
-    made = in_formats(inputs.formats, models, imprint, files, renderer.file("reference.docx"))
-    return {f"documents/{name}": content for name, content in made.items()}
 
 
 @implements("REQ-230", "REQ-233")

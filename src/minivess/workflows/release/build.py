@@ -6,7 +6,7 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from minivess.compliance.documents.dossier import PackInputs
-from minivess.compliance.documents.formats.made import available
+from minivess.compliance.documents.formats.made import formats_of
 from minivess.compliance.documents.log_story import story_of
 from minivess.compliance.facts.source_state import read_uncommitted
 from minivess.compliance.identity.signer import Signer
@@ -143,5 +143,5 @@ def _pack_inputs(
         commit=state.commit,
         dirty=None if state.commit is None else state.changes > 0,
         coverage=tuple(row.to_data() for row in rows),
-        formats=available(),
+        formats=formats_of(project),
     )

@@ -119,8 +119,9 @@ def _compared(files: Mapping[str, bytes], plan: Project, project: Path, source: 
     _unpack(files, workspace, tree_folder)
     state = _PackedState(workspace, plan, log)
     inputs = _inputs(files, facts, state, tree_folder, artifacts_of=Workspace(project))
-    made = {f"{DATA}{name}": content for name, content in payload(gather(inputs)).items()}
     lacking = tuple(f".{one}" for one in _formats_of(files) if one not in available())
+    given = {name.removeprefix(DATA): files[name] for name in files if lacking and name.endswith(lacking)}
+    made = {f"{DATA}{name}": content for name, content in payload(gather(inputs), given).items()}
     whole = {name for name in {*made, *files} if _is_derived(name)}
     derived = {name for name in whole if not name.endswith(lacking)} if lacking else whole
     return DeepComparison(
@@ -235,7 +236,7 @@ def _inputs(
         commit=commit,
         dirty=dirty,
         coverage=tuple(row.to_data() for row in rows),
-        formats=tuple(one for one in _formats_of(files) if one in available()),
+        formats=_formats_of(files),
     )
 
 

@@ -13,6 +13,7 @@ from minivess.compliance.documents.formats.pdf import Imprint, pdf_of
 from minivess.compliance.documents.model.blocks import DocumentModel
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.records.device.project import Project
 
 EXTRA = "documents"
 """The extra that brings what these formats need."""
@@ -42,6 +43,13 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 def available() -> tuple[str, ...]:
     """The suffixes of the formats that can be made here; none without the extra `documents`."""
     return tuple(FORMATS) if all(find_spec(name) is not None for name in _NEEDS) else ()
+
+
+@implements("REQ-507")
+def formats_of(project: Project) -> tuple[str, ...]:
+    """The suffixes of the formats of a release: those that the project file asks for; else all that can be made here."""
+    asked = None if project.documents is None else project.documents.formats
+    return available() if asked is None else tuple(one for one in FORMATS if one in asked)
 
 
 @implements("REQ-505", "REQ-506", "REQ-507")

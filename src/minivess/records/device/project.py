@@ -111,9 +111,9 @@ class DocumentFacts(Record):
     """Where users report problems."""
     id_prefix: Slug | None = None
     """How document ids begin. Default: the name of the device."""
-    formats: Annotated[
-        tuple[Literal["docx", "pdf"], ...] | None, Field(exclude_if=lambda formats: formats is None)
-    ] = None
+    formats: Annotated[tuple[Literal["docx", "pdf"], ...] | None, Field(exclude_if=lambda formats: formats is None)] = (
+        None
+    )
     """The formats of documents beside pages. Default: all that the installation can make."""
 
 

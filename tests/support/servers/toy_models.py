@@ -39,10 +39,10 @@ UNITS: dict[SegmentationTask, Unit] = {GREY_PICTURES: "um", COLOUR_PICTURES: "px
 SPACINGS = {GREY_PICTURES: (2.0, 2.0), COLOUR_PICTURES: (1.0, 1.0), TWO_CLASSES: (2000.0, 800.0, 800.0)}
 
 
-def image(task: SegmentationTask, seed: int = 0) -> np.ndarray:
+def image(task: SegmentationTask, seed: int = 0, *, grid: tuple[int, ...] = (8, 32, 40)) -> np.ndarray:
     """Noise with a bright bar along x and a dark one; each channel has its own gain, offset and bars."""
     rng = np.random.default_rng(seed)
-    grid = (8, 32, 40)[-len(task.axes) :]
+    grid = grid[-len(task.axes) :]
     channels = []
     for number in range(task.channels):
         made = rng.normal(100 + 20 * number, 4.0, grid)
@@ -52,20 +52,24 @@ def image(task: SegmentationTask, seed: int = 0) -> np.ndarray:
     return np.stack(channels, axis=-1).astype(np.float32) if task.channels > 1 else channels[0].astype(np.float32)
 
 
-def graph(task: SegmentationTask, patch: tuple[int, ...], *, disagreement: bool = False) -> bytes:
-    """A graph whose first class is bright, whose second is dark, in the mean of all channels.
+def graph(
+    task: SegmentationTask, patch: tuple[int, ...], *, disagreement: bool = False, any_batch: bool = False
+) -> bytes:
+    """A graph whose first class is bright, whose second is dark, in the mean of all channels; further ones are brighter.
 
     Its disagreement, where it has one, is a tenth of the first channel's distance from 0.
     """
     from onnx import TensorProto, helper, numpy_helper
 
-    slopes = np.array([[2.0]] if task.one_class else [[0.0], [2.0], [-2.0]], np.float32)
-    offsets = np.array([-1.0] if task.one_class else [0.0, -1.0, -1.0], np.float32)
+    further = range(len(task.classes) - 2)
+    slopes = np.array([[2.0]] if task.one_class else [[0.0], [2.0], [-2.0], *([3.0 + n] for n in further)], np.float32)
+    offsets = np.array([-1.0] if task.one_class else [0.0, -1.0, -1.0, *(-3.0 - 2 * n for n in further)], np.float32)
+    batch = "patches" if any_batch else 1
     weight = np.repeat(slopes / task.channels, task.channels, axis=1).reshape(
         *slopes.shape[:1], task.channels, *[1] * len(patch)
     )
     nodes = [helper.make_node("Conv", ["image", "weight", "bias"], ["logits"])]
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, task.outputs, *patch])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, [batch, task.outputs, *patch])]
     weights = {"weight": weight, "bias": offsets}
     if disagreement:
         first = np.zeros((1, task.channels, *[1] * len(patch)), np.float32)
@@ -75,11 +79,11 @@ def graph(task: SegmentationTask, patch: tuple[int, ...], *, disagreement: bool 
             helper.make_node("Conv", ["image", "first"], ["tenth"]),
             helper.make_node("Abs", ["tenth"], ["disagreement"]),
         ]
-        outputs.append(helper.make_tensor_value_info("disagreement", TensorProto.FLOAT, [1, 1, *patch]))
+        outputs.append(helper.make_tensor_value_info("disagreement", TensorProto.FLOAT, [batch, 1, *patch]))
     made = helper.make_graph(
         nodes,
         "toy",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, task.channels, *patch])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, task.channels, *patch])],
         outputs,
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
@@ -89,19 +93,26 @@ def graph(task: SegmentationTask, patch: tuple[int, ...], *, disagreement: bool 
 
 
 def opened(
-    service: served.Service, task: SegmentationTask, *, disagreement: bool = False, **served_as: object
+    service: served.Service,
+    task: SegmentationTask,
+    *,
+    disagreement: bool = False,
+    any_batch: bool = False,
+    grid: tuple[int, ...] = (8, 32, 40),
+    **served_as: object,
 ) -> OpenedModel:
     """A toy model of a task, with the bounds of three images."""
     patch = (8, 16, 16)[-len(task.axes) :]
     predictor = OnnxPredictor(
-        graph(task, patch, disagreement=disagreement),
+        graph(task, patch, disagreement=disagreement, any_batch=any_batch),
         SegResNetSpec(patch=patch),
         task=task,
         preprocessing=Preprocessing.of(task),
         threads=1,
     )
-    spacing = SPACINGS[task]
-    use = derive_envelope(((image(task, seed), spacing) for seed in range(3)), UNITS[task], task)
+    spacing = SPACINGS.get(task, (2.0, 1.0, 1.0))
+    images = ((image(task, seed, grid=grid), spacing) for seed in range(3))
+    use = derive_envelope(images, UNITS.get(task, "um"), task)
     model = ServedModel(
         name="models/export.json",
         digest=predictor.digest,

@@ -7,6 +7,7 @@ output for the background and one for each class: their probabilities are the so
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from minivess.foundation.implements import implements
 from minivess.records.models.model import MASK_THRESHOLD
 from minivess.records.models.task import SegmentationTask
 
+BLOCK = 1 << 17
+"""Voxels that are worked on at a time where an intermediate result would be as large as the image."""
 EPSILON = 1e-6
 """Probabilities are kept this far from 0 and 1 where they become logits, in NumPy and in the exported graph."""
 LARGEST_LOGIT = math.log1p(-EPSILON) - math.log(EPSILON)
@@ -41,6 +44,20 @@ def logits_of(probabilities: NDArray[np.float32], *, axis: int = 0) -> NDArray[n
         return to_logit(probabilities)
     logits: NDArray[np.float32] = np.log(np.maximum(probabilities.astype(np.float32), np.float32(EPSILON)))
     return logits
+
+
+@implements("REQ-436")
+def overwrite_by_probabilities(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Logits (outputs, *grid) that nobody else needs, made their probabilities in place, block by block; returns them."""
+    for block in _blocks(logits.shape[1:]):
+        logits[:, block] = probabilities_of(logits[:, block])
+    return logits
+
+
+def _blocks(grid: tuple[int, ...]) -> Iterator[slice]:
+    """Parts of the first axis of a grid, of about `BLOCK` voxels each."""
+    step = max(1, BLOCK * grid[0] // max(1, math.prod(grid)))
+    return (slice(start, start + step) for start in range(0, grid[0], step))
 
 
 def probabilities_of(logits: NDArray[np.float32], *, axis: int = 0) -> NDArray[np.float32]:
@@ -90,8 +107,11 @@ def mask_of(
         threshold: of one class; what reaches it is in the mask.
     """
     values = np.array([0, *(one.value for one in task.classes)], np.uint8)
-    chosen = (probabilities[0] >= threshold).astype(np.intp) if task.one_class else probabilities.argmax(axis=0)
-    mask: NDArray[np.uint8] = values[chosen]
+    mask = np.empty(probabilities.shape[1:], np.uint8)
+    for block in _blocks(mask.shape):
+        part = probabilities[:, block]
+        chosen = (part[0] >= threshold).astype(np.intp) if task.one_class else part.argmax(axis=0)
+        mask[block] = values[chosen]
     return mask
 
 

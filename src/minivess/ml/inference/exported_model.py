@@ -50,7 +50,7 @@ class ExportedModel:
         Args:
             folder: with the record and the graphs.
             expected: the digest of the model, when it is known.
-            threads: of ONNX Runtime; 0 lets it choose.
+            threads: of ONNX Runtime, for all graphs together; 0: as many as the process may use processors.
 
         Raises:
             InputError: a file is missing or malformed, or a graph takes other patches than the record says.
@@ -136,11 +136,14 @@ def predictor_of(record: ExportRecord, folder: Path, *, threads: int = 0) -> Pat
             one,
             expected=(one.quantised or one).digest,
             threads=threads,
+            shared=len(contract.graphs) > 1,
             task=record.task,
             preprocessing=one.preprocessing,
         )
         for one in contract.graphs
     ]
+    for graph in graphs:
+        graph.choose_batch()
     return combined(graphs, contract.rule, contract.calibrator, overlap=contract.tiling.overlap)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,17 @@ from numpy.typing import NDArray
 from minivess.foundation.digests import Digest, digest_bytes
 from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
 from minivess.ml.inference.answers import logits_of, probabilities_of
 from minivess.ml.inference.predictor import Patched, PatchPredictor
+from minivess.ml.inference.thread_pool import session_options
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
+BATCHES = (1, 2, 4, 8)
+"""Numbers of patches that `OnnxPredictor.choose_batch` tries."""
+_BATCH, _WORTH = 4, 0.95
+"""Patches at a time before a measurement, and how much faster each must be for more of them."""
 GRAPH_LIMIT = 2 << 30
 """The largest graph, in bytes."""
 
@@ -33,7 +41,8 @@ class OnnxPredictor(PatchPredictor):
         graph: the `.onnx` file, or its bytes.
         spec: what it was exported for; its patch is needed alone.
         expected: the digest the file must have, when it is known.
-        threads: threads of ONNX Runtime; 0 lets it choose.
+        threads: threads of ONNX Runtime; 0: as many as the process may use processors.
+        shared: whether it shares its threads with the other graphs of the process.
         task: channels, axes and classes it was exported for.
         preprocessing: what images go through.
 
@@ -51,6 +60,7 @@ class OnnxPredictor(PatchPredictor):
         *,
         expected: Digest | None = None,
         threads: int = 0,
+        shared: bool = False,
         task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
         preprocessing: Preprocessing | None = None,
     ) -> None:
@@ -66,9 +76,7 @@ class OnnxPredictor(PatchPredictor):
                 f"the ONNX graph{name} is {self.digest[:19]}…, not {expected[:19]}… as recorded",
                 hint="restore the released model file, or export again",
             )
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = threads
+        options = session_options(threads=threads, shared=shared)
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises a dozen types without a common base
@@ -76,15 +84,20 @@ class OnnxPredictor(PatchPredictor):
         inputs = self._session.get_inputs()
         self.outputs = tuple(one.name for one in self._session.get_outputs())
         """The names of its outputs."""
-        shape = [1, task.channels, *spec.patch]
+        shape = [task.channels, *spec.patch]
+        first, *others = list(inputs[0].shape) if len(inputs) == 1 and inputs[0].shape else [0]
+        self.any_batch = not isinstance(first, int)
+        """Whether the graph takes several patches at a time."""
+        if self.any_batch:
+            self.batch = _BATCH
         self._gives_logits = LOGITS in self.outputs
         known = self._gives_logits or len(self.outputs) == 1
-        if len(inputs) != 1 or list(inputs[0].shape) != shape or not known:
-            raise InputError(f"is no graph from one ({', '.join(map(str, shape))}) input to logits", path=path)
+        if (not self.any_batch and first != 1) or others != shape or not known:
+            raise InputError(f"is no graph from one ({', '.join(map(str, (1, *shape)))}) input to logits", path=path)
         self._input = inputs[0].name
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Probabilities, one patch a run (the graph is static)."""
+        """Probabilities; a graph of one patch runs once for each."""
         answered = self._first(patches)
         return probabilities_of(answered, axis=1) if self._gives_logits else answered
 
@@ -104,7 +117,7 @@ class OnnxPredictor(PatchPredictor):
                 f"the model has no output {name}",
                 hint=f"it has {', '.join(self.outputs)}; ask for it in export.outputs",
             )
-        return np.concatenate([self._session.run([name], {self._input: patch[np.newaxis]})[0] for patch in patches])
+        return self._run([name], patches)[0]
 
     @property
     def gives_disagreement(self) -> bool:
@@ -119,10 +132,38 @@ class OnnxPredictor(PatchPredictor):
         """
         if not self.gives_disagreement:
             return super().spread(patches)
-        names = [LOGITS, DISAGREEMENT]
-        return np.concatenate(
-            [np.concatenate(self._session.run(names, {self._input: patch[np.newaxis]}), axis=1) for patch in patches]
-        )
+        return np.concatenate(self._run([LOGITS, DISAGREEMENT], patches), axis=1)
+
+    @implements("REQ-434")
+    def choose_batch(self, *, seconds: float = 1.0, elapsed: Callable[[], float] = time.perf_counter) -> int:
+        """Measure how many patches at a time take the least time each, and use so many; a graph of one patch keeps to one.
+
+        Args:
+            seconds: no further size is tried once so much time went by.
+            elapsed: seconds that never run backwards.
+        """
+        if not self.any_batch:
+            return self.batch
+        begun, best = elapsed(), float("inf")
+        for size in BATCHES:
+            patches = np.zeros((size, self.task.channels, *self.spec.patch), np.float32)
+            self.logits(patches)
+            before = elapsed()
+            self.logits(patches)
+            each = (elapsed() - before) / size
+            if each < best * _WORTH:
+                best, self.batch = each, size
+            if elapsed() - begun > seconds:
+                break
+        return self.batch
+
+    def _run(self, names: list[str], patches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Outputs for all patches."""
+        if self.any_batch:
+            given: list[NDArray[np.float32]] = self._session.run(names, {self._input: patches})
+            return given
+        each = [self._session.run(names, {self._input: patch[np.newaxis]}) for patch in patches]
+        return [np.concatenate(one) for one in zip(*each, strict=True)]
 
     def _first(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         return self.output(LOGITS if self._gives_logits else self.outputs[0], patches)

@@ -21,7 +21,13 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import CALIBRATORS, TEMPERATURE_SCALING
 from minivess.ml.ensembles.registry import RULES
-from minivess.ml.inference.answers import log_probabilities_of, logits_of, logits_of_log, probabilities_of
+from minivess.ml.inference.answers import (
+    log_probabilities_of,
+    logits_of,
+    logits_of_log,
+    overwrite_by_probabilities,
+    probabilities_of,
+)
 from minivess.ml.inference.tiling import OVERLAP, Forward, sliding_window
 from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
@@ -128,6 +134,9 @@ class PatchPredictor(ABC):
             spacing: micrometres along each spatial axis; needed where the preprocessing resamples.
             watch: is told how the work goes on.
 
+        Returns:
+            An array that the caller may overwrite, or that is read-only.
+
         Raises:
             InputError: the image has other axes or channels, is empty, or holds NaN or infinity.
         """
@@ -166,7 +175,8 @@ class PatchPredictor(ABC):
         watch = watch or Watch()
         logit = self.logit(image, spacing, watch)
         with watch.stage(Stage.POSTPROCESSING):
-            return probabilities_of(logit)
+            own = logit.flags.writeable and not np.may_share_memory(logit, image)
+            return overwrite_by_probabilities(logit) if own else probabilities_of(logit)
 
     def predict_watched(
         self, image: NDArray[np.generic], spacing: Spacing, watch: Watch, *, disagreement: bool = False
@@ -180,7 +190,7 @@ class PatchPredictor(ABC):
             return Prediction(self.predict(image, spacing, watch))
         both = self.logit_and_spread(image, spacing, watch)
         with watch.stage(Stage.POSTPROCESSING):
-            return Prediction(probabilities_of(both[:-1]), both[-1])
+            return Prediction(overwrite_by_probabilities(both[:-1]), both[-1])
 
 
 class NetworkPredictor(PatchPredictor):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import batched, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,30 +103,38 @@ def sliding_window(
     weight = gaussian_weight(patch)
     grid = padded.shape[1:]
     total = np.zeros((outputs, *grid), dtype=np.float32)
-    weights = np.zeros(grid, dtype=np.float32)
     done, of_all = 0, tiles_of(grid, patch, overlap)
-    for places in _batches(grid, patch, overlap, batch):
+    for places in batched(_places(grid, patch, overlap), batch):
         tiles = np.stack([padded[(slice(None), *place)] for place in places])
         values = forward(np.ascontiguousarray(tiles, dtype=np.float32))
         if values.shape != (len(places), outputs, *patch):
             raise UsageError(f"the network returned shape {values.shape} for patches of shape {tiles.shape}")
         for place, value in zip(places, values, strict=True):
             total[(slice(None), *place)] += weight * value
-            weights[place] += weight
         done += len(places)
         if told is not None:
             told(done, of_all)
-    total /= weights
+    _divide_by_weights(total, weight, list(_places(grid, patch, overlap)))
     return total[(slice(None), *inner)]
 
 
-def _batches(shape: tuple[int, ...], patch: Shape, overlap: float, batch: int) -> Iterator[list[tuple[slice, ...]]]:
+def _divide_by_weights(
+    total: NDArray[np.float32], weight: NDArray[np.float32], places: list[tuple[slice, ...]]
+) -> None:
+    """Divide sums by the weights of all tiles at each voxel, as many planes at a time as a tile has: that needs little memory."""
+    depth = weight.shape[0]
+    for start in range(0, total.shape[1], depth):
+        stop = min(start + depth, total.shape[1])
+        weights = np.zeros((stop - start, *total.shape[2:]), dtype=np.float32)
+        for first, *others in places:
+            low, high = max(first.start, start), min(first.stop, stop)
+            if low < high:
+                weights[(slice(low - start, high - start), *others)] += weight[low - first.start : high - first.start]
+        total[:, start:stop] /= weights
+
+
+def _places(shape: tuple[int, ...], patch: Shape, overlap: float) -> Iterator[tuple[slice, ...]]:
+    """Where each tile is."""
     starts = [tile_starts(size, side, overlap) for size, side in zip(shape, patch, strict=True)]
-    places: list[tuple[slice, ...]] = []
     for corner in product(*starts):
-        places.append(tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True)))
-        if len(places) == batch:
-            yield places
-            places = []
-    if places:
-        yield places
+        yield tuple(slice(start, start + side) for start, side in zip(corner, patch, strict=True))

@@ -12,6 +12,8 @@ from minivess.foundation.implements import implements
 from minivess.records.data.class_size import ClassSize
 from minivess.records.lengths import MICROMETRES, MM_FROM
 
+_PARTS = 16
+"""Parts of a volume whose labels are counted one after the other: counting copies them as wider integers."""
 _POWER: dict[int, Literal["²", "³"]] = {2: "²", 3: "³"}
 
 
@@ -74,4 +76,7 @@ def _components(inside: NDArray[np.bool_]) -> tuple[int, int]:
     from minivess.ml.measures.shapes.thinning import components
 
     labels, found = components(inside)
-    return int(np.bincount(labels.ravel())[1:].max()), found
+    sizes = np.zeros(found + 1, np.int64)
+    for part in np.array_split(labels, min(_PARTS, len(labels))):
+        sizes += np.bincount(part.ravel(), minlength=found + 1)
+    return int(sizes[1:].max()), found

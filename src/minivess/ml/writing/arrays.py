@@ -23,7 +23,7 @@ def write_array(
     spacing: tuple[float, ...] | None,
     affine: NDArray[np.float64] | None,
     channels: bool,
-) -> bytes:
+) -> memoryview:
     """A gzipped file. The same values give the same bytes.
 
     Args:
@@ -34,7 +34,8 @@ def write_array(
         channels: whether the first axis is that of channels, before those of the grid.
     """
     if name == "nifti":
-        return nifti_bytes(values, spacing=spacing, affine=affine, channels=channels)
+        return memoryview(nifti_bytes(values, spacing=spacing, affine=affine, channels=channels))
     stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.ascontiguousarray(values), version=(1, 0), allow_pickle=False)
-    return gzip.compress(stream.getvalue(), compresslevel=1, mtime=0)
+    with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
+        np.lib.format.write_array(packed, np.ascontiguousarray(values), version=(1, 0), allow_pickle=False)
+    return stream.getbuffer()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 from fastapi import Response
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
-from minivess.serving.inference.messages import Segmentation, segmentation
+from minivess.serving.inference.messages import Message, Segmentation, segmentation
 from minivess.serving.inference.request_form import Asked, image_of, parsed
 from minivess.serving.inference.short_messages import Prediction, prediction
 from minivess.serving.inference.volumes import Limits
@@ -49,7 +50,7 @@ class Answering:
 
 
 @implements("REQ-027", "REQ-430")
-def respond(asking: Answering) -> Response | Segmentation:
+def respond(asking: Answering) -> Response:
     """Judge one request (blocking).
 
     Raises:
@@ -72,7 +73,7 @@ def respond(asking: Answering) -> Response | Segmentation:
 
 
 @implements("REQ-429")
-def predict(asking: Answering) -> Response | Prediction:
+def predict(asking: Answering) -> Response:
     """Judge the picture of a short request (blocking).
 
     Raises:
@@ -91,13 +92,14 @@ def predict(asking: Answering) -> Response | Prediction:
     return _judged(asking, lambda _: None, message)
 
 
-def _judged[T](
+@implements("REQ-436")
+def _judged(
     asking: Answering,
     check: Callable[[RequestImage], None],
-    message: Callable[[RequestImage, Answer, NDArray[np.uint8], Receipt], T],
+    message: Callable[[RequestImage, Answer, NDArray[np.uint8], Receipt], Message],
     wanted: Wanted = NOTHING_MORE,
-) -> Response | T:
-    """The message with the answer, or the problem of a refusal; the observer is told of either."""
+) -> Response:
+    """The message with the answer, or the problem of a refusal; the observer is notified of either."""
     engine, watch = asking.engine, asking.watch
     with watch.stage(Stage.READING):
         image = image_of(asking.asked, engine.model, asking.limits)
@@ -107,11 +109,12 @@ def _judged[T](
         image.array, image.spacing, asking.name, source=digest, caller=asking.caller, wanted=wanted, watch=watch
     )
     if answer.mask is None or answer.receipt is None:
-        made: Response | T = _refusal(asking.name, answer)
-    else:
-        made = message(image, answer, answer.mask, answer.receipt)
+        engine.notify(answer, asking.name, watch, caller=asking.caller)
+        return _refusal(asking.name, answer)
+    said = message(image, answer, answer.mask, answer.receipt)
     engine.notify(answer, asking.name, watch, caller=asking.caller)
-    return made
+    del answer, image  # what follows needs as much memory as they do
+    return Response(orjson.dumps(said.model_dump(mode="json")), media_type="application/json")
 
 
 def _refusal(name: str, answer: Answer) -> Response:

@@ -125,7 +125,7 @@ def create_app(
         summary="Segment one image",
         tags=["inference"],
     )
-    async def segment(request: Request) -> Response | Segmentation:
+    async def segment(request: Request) -> Response:
         """Answer a mask with the decision and its receipt, or refuse with reasons."""
         return await judged(request, respond)
 
@@ -139,7 +139,7 @@ def create_app(
             summary="Segment one picture, short form",
             tags=["inference"],
         )
-        async def predict_picture(request: Request) -> Response | Prediction:
+        async def predict_picture(request: Request) -> Response:
             """Answer the mask of a PNG or JPEG as run lengths or PNG, on the record as `/v1/segment`."""
             return await judged(request, predict)
 

@@ -127,6 +127,13 @@ def check_mask_format(name: str, image: RequestImage, task: SegmentationTask) ->
         sources_of(image.source, image.affine, len(image.array))
 
 
+def _text(data: bytes | memoryview) -> str:
+    """base64; what was encoded is let go before the text is made of it."""
+    encoded = base64.b64encode(data)
+    del data
+    return encoded.decode("ascii")
+
+
 class MaskEncoder:
     """Makes the text of masks in an answer.
 
@@ -154,7 +161,7 @@ class MaskEncoder:
             mask: uint8 on the grid of the image.
             value: of the only class that it shows as 1; None: it shows all classes by their values.
         """
-        return base64.b64encode(self._file(mask, value)).decode("ascii")
+        return _text(self._file(mask, value))
 
     def text(self, mask: NDArray[np.uint8]) -> str:
         """A mask as the text that its format is, or as base64 where it is none."""
@@ -169,8 +176,7 @@ class MaskEncoder:
             channels: whether a first axis of classes comes before those of the grid.
         """
         image = self._image
-        made = write_array(values, name, spacing=image.spacing, affine=image.affine, channels=channels)
-        return base64.b64encode(made).decode("ascii")
+        return _text(write_array(values, name, spacing=image.spacing, affine=image.affine, channels=channels))
 
     def _file(self, mask: NDArray[np.uint8], value: int | None) -> bytes:
         shown = tuple(one for one in self._model.task.classes if value in {None, one.value})

@@ -158,18 +158,20 @@ class InferenceService:
     def _classes(
         self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32], spacing: Spacing | None
     ) -> tuple[ClassAnswer, ...]:
-        """What an answer says of each class."""
+        """What an answer says of each class. Sizes come first: they need most memory, and there are no other masks yet."""
+        sizes = [class_size(mask, label.value, spacing) for label in self.model.task.classes]
         return tuple(
             ClassAnswer(
                 label,
-                (size := class_size(mask, label.value, spacing)).voxels / mask.size,
+                size.voxels / mask.size,
                 threshold,
                 None if threshold is None else (probability >= threshold).view(np.uint8),
                 size,
                 _confidence(mask, label.value, probability),
             )
-            for label, probability, threshold in zip(
+            for label, size, probability, threshold in zip(
                 self.model.task.classes,
+                sizes,
                 class_probabilities(probabilities),
                 self.model.conformal_thresholds,
                 strict=True,

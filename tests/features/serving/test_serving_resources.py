@@ -1,0 +1,166 @@
+"""Steps of serving_resources.feature: toy graphs on the real runtime."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tracemalloc
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytest_bdd import given, parsers, scenarios, then, when
+
+from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.records.data.dataset import LabelClass
+from minivess.records.models.networks.segresnet import SegResNetSpec
+from minivess.records.models.preprocessing import Preprocessing
+from minivess.records.models.task import SegmentationTask
+from minivess.workflows.serving.inference import InferenceService
+from tests.features.serving.conftest import Story
+from tests.support.servers import toy_models
+
+scenarios("serving_resources.feature")
+
+PATCH = (8, 16, 16)
+GRID = (48, 160, 160)
+
+
+class Clock:
+    """Seconds that stand still but for what is added."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Timed(OnnxPredictor):
+    """A graph whose runs take the time that a table says, by the number of patches."""
+
+    clock: Clock
+    seconds: dict[int, float]
+    sizes: list[int]
+
+    def logits(self, patches: np.ndarray) -> np.ndarray:
+        self.clock.now += self.seconds.get(len(patches), 100.0)
+        self.sizes.append(len(patches))
+        return super().logits(patches)
+
+
+@dataclass
+class Facts:
+    predictors: list[OnnxPredictor] = field(default_factory=list)
+    threads: int = 0
+    graph: Path = Path()
+    task: SegmentationTask = field(default_factory=SegmentationTask)
+    service: InferenceService | None = None
+    most: float = 0.0
+
+
+@pytest.fixture
+def facts() -> Facts:
+    return Facts()
+
+
+def _predictor(kind: type[OnnxPredictor] = OnnxPredictor, *, batch: bool = False, **how: object) -> OnnxPredictor:
+    task = toy_models.TWO_CLASSES
+    data = toy_models.graph(task, PATCH, any_batch=batch)
+    return kind(data, SegResNetSpec(patch=PATCH), task=task, preprocessing=Preprocessing.of(task), **how)
+
+
+@given(parsers.parse("a graph that takes any number of patches and is fastest with {size:d} at a time"))
+def _any(facts: Facts, size: int) -> None:
+    made = _predictor(Timed, batch=True, threads=1)
+    assert isinstance(made, Timed)
+    made.clock, made.sizes = Clock(), []
+    made.seconds = {number: 0.01 * number * (0.5 if number == size else 1.0) for number in (1, 2, 4, 8)}
+    facts.predictors = [made]
+
+
+@when("the best number is measured")
+def _measure(facts: Facts) -> None:
+    (made,) = facts.predictors
+    assert isinstance(made, Timed)
+    made.choose_batch(elapsed=made.clock)
+    made.sizes.clear()
+
+
+@then("so many patches are run at a time")
+def _so_many(facts: Facts) -> None:
+    (made,) = facts.predictors
+    assert isinstance(made, Timed)
+    best = min(made.seconds, key=lambda size: made.seconds[size] / size)
+    made.predict(toy_models.image(toy_models.TWO_CLASSES))
+    assert made.batch == best == max(made.sizes)
+
+
+@then("the probabilities are those of single patches")
+def _same(facts: Facts) -> None:
+    image = toy_models.image(toy_models.TWO_CLASSES)
+    np.testing.assert_allclose(facts.predictors[0].predict(image), _predictor(threads=1).predict(image), atol=1e-6)
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+import numpy as np
+from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.records.models.networks.segresnet import SegResNetSpec
+data, how, many = Path(sys.argv[1]).read_bytes(), sys.argv[2] == "shared", int(sys.argv[3])
+made = [OnnxPredictor(data, SegResNetSpec(patch=(8, 16, 16)), threads=3, shared=how) for _ in range(many)]
+image = np.random.default_rng(0).normal(size=(9, 20, 20))
+assert all(np.array_equal(one.predict(image), made[0].predict(image)) for one in made)
+print(len(list(Path("/proc/self/task").iterdir())))
+"""
+
+
+def _threads(graph: Path, how: str, many: int) -> int:
+    """The threads of a process that has so many graphs."""
+    command = [sys.executable, "-c", COUNTING, str(graph), how, str(many)]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@given("a process with one graph of three threads")
+def _one(facts: Facts, tmp_path: Path) -> None:
+    facts.graph = tmp_path / "toy.onnx"
+    facts.graph.write_bytes(toy_models.graph(SegmentationTask(), PATCH))
+    facts.threads = _threads(facts.graph, "own", 1)
+
+
+@then("a process with three graphs that share threads has no more")
+def _no_more(facts: Facts) -> None:
+    assert _threads(facts.graph, "shared", 3) == facts.threads
+
+
+@then("a process with three graphs of their own threads has more")
+def _own(facts: Facts) -> None:
+    assert _threads(facts.graph, "own", 3) == facts.threads + 2 * 2
+
+
+@given(parsers.parse("a service whose model has {classes:d} classes"))
+def _classes(story: Story, facts: Facts, classes: int) -> None:
+    labels = tuple(LabelClass(value=one + 1, name=f"class {one + 1}") for one in range(classes))
+    facts.task = SegmentationTask(classes=labels)
+    service = story.start_service()
+    facts.service = InferenceService(service.serving, toy_models.opened(service, facts.task, grid=GRID))
+
+
+@when("a volume of many tiles is answered")
+def _answer(facts: Facts) -> None:
+    assert facts.service is not None
+    image = toy_models.image(facts.task, 5, grid=GRID)
+    tracemalloc.start()
+    try:
+        answer = facts.service.answer(image, (2.0, 1.0, 1.0), f"memory-{len(facts.task.classes)}")
+        facts.most = tracemalloc.get_traced_memory()[1] / image.nbytes
+    finally:
+        tracemalloc.stop()
+    assert answer.decision == "answered"
+
+
+@then("no more than 3 copies and one for each class were in memory beside the image")
+def _bounded(facts: Facts) -> None:
+    assert 0 < facts.most <= 3 + len(facts.task.classes)

@@ -165,6 +165,7 @@ Feature: Who may call the service, and which model may answer
       | the page of the service             | 200    |
       | a page of another site              | 403    |
       | a page under a name made for it     | 403    |
+      | a proxy for another machine         | 403    |
 
   @REQ-453 @RC-189
   Scenario Outline: A request that is sent again
@@ -179,6 +180,14 @@ Feature: Who may call the service, and which model may answer
       | clinic | the same image             | another one, with an entry   |
       | pacs   | another image              | refused with status 422      |
       | pacs   | the same in another format | refused with status 422      |
+
+  @REQ-447 @REQ-453
+  Scenario: An answer that is held is not given once its model is out of use
+    Given a service whose log has no callers
+    When an image is sent with an idempotency key
+    And another model is put into production
+    And the image is sent again with the idempotency key
+    Then the answers have the status 200, then 503
 
   @REQ-453 @RC-189
   Scenario: A request that is still being answered is not answered twice

@@ -555,6 +555,7 @@ TYPES = {
     "hex": "[0-9a-f]{64}", "algorithm": "ed25519|ecdsa-p256-sha256|x25519", "holder-kind": "person|service",
     "role": "developer|independent-reviewer|release-manager|custodian|service", "mode": "released|custodian",
     "meaning": "authorship|review|approval|responsibility", "stage": "candidate|production|retired",
+    "scope": "infer|read|metrics",
     "measure": "|".join(FORMULAS), "length-unit": "um|mm|px",
     "aggregate": "|".join([*FORMULAS, "dice_over_baseline", "failures", "(border_)?(brier|nll|ace|average_precision)"]),
     "statistic": "mean|lower|upper", "attestation": "ATT-[0-9]{2,5}", "witnessing": "rfc3161|cosignature",
@@ -590,6 +591,8 @@ context: git_commit~=commit git_dirty~=bool data~=digest dvc~=dvc model~=digest 
 trust 2: format=trust/2 policy=text roots=roots former?*=former release?=rules services?*=holder known?~=note layout?=1
 trust 1: log_key=log-key people=list witnesses?~=quorum former_log_keys?~*=old-key
 roots: threshold=1 keys*=holder; holder: id=text key=key; former: log=text below=1; old-key: key=log-key below=1
+stage-times: reading?~=from-0 queueing?~=from-0 preprocessing?~=from-0 inference?~=from-0 postprocessing?~=from-0
+    log_commit?~=from-0 encoding?~=from-0
 rules: rules?*=rule signers?*=signer; rule: role=role meaning=meaning; signer: id=text key=key name=text roles*!=text
 policy: policy=signatures gates=list; signatures: name=slug rules*=rule; quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=between-0-1 groups=digest unit=short lowered?*=lowered statistics?=statistics
@@ -1040,7 +1043,8 @@ device | person | references | data.validate: * rules notes warnings blocking ch
 device | service | - | serving.anchored: origin note proof*=text; serving.enrolled: origin site log_key=log-key service
     note
 device | developer release-manager | criteria registration references | criteria.register: criteria*=criterion plan?~=one-unit
-device | root release-manager | - | caller.created: caller digest scopes*=slug expires=time requests_a_minute=1 body_bytes?~=1;
+device | root release-manager | - | caller.created: caller digest scopes*!=scope expires=time requests_a_minute?=1
+    body_bytes?~=1;
     caller.revoked: caller reason; caller.rotated: caller digest expires=time overlap=time
 device | developer | seal registration references | data.seal: files approvers*=slug root?~=digest terms?~=terms
 device | person | evaluation references | evaluation: request cases aggregates+ baseline_dice look?
@@ -1066,7 +1070,7 @@ any | root | - | log.created: device log_key=log-key roots*=identity threshold=1
 any | root release-manager | restored | log.restored: size=1 root=text abandoned*!=paragraph reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes*=envelope
 serving | service | - | inference: * decision foreground_fraction?~ conformal?
-    classes?*=class-share; inference.refusals: * since=time until=time counts
+    classes?*=class-share caller?~ times?~=stage-times; inference.refusals: * since=time until=time counts
 """
 USUAL = {
     "int": (

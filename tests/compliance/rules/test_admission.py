@@ -759,7 +759,7 @@ COMPARED = {
     "aggregate",
     "statistic",
 }
-COMPARED |= {"shares", "role", "meaning", "mode", "stage", "holder-kind", "hex", "attestation", "link"}
+COMPARED |= {"shares", "role", "meaning", "mode", "stage", "holder-kind", "hex", "attestation", "link", "scope"}
 
 
 @pytest.mark.parametrize("form", INNER)

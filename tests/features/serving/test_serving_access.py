@@ -407,6 +407,7 @@ BROWSERS = {
     "a program": {"host": "127.0.0.1:8000"},
     "the page of the service": {"host": "localhost:8000", "sec-fetch-site": "same-origin"},
     "a page of another site": {"host": "127.0.0.1:8000", "sec-fetch-site": "cross-site"},
+    "a proxy for another machine": {"host": "127.0.0.1:8000", "x-forwarded-for": "203.0.113.9"},
     "a page under a name made for it": {"host": "rebound.example:8000", "sec-fetch-site": "same-origin"},
 }
 
@@ -422,6 +423,12 @@ def _(desk: Desk, who: str) -> None:
 def _(desk: Desk, request: pytest.FixtureRequest) -> None:
     headers = {**desk.header("the key of pacs"), "idempotency-key": f'"{digest_bytes(request.node.name.encode())}"'}
     desk.answers.append(desk.send(headers=headers))
+
+
+@when("an image is sent with an idempotency key")
+@when("the image is sent again with the idempotency key")
+def _(desk: Desk) -> None:
+    desk.answers.append(desk.send(headers={"idempotency-key": "one"}))
 
 
 @when(parsers.re("(?P<who>pacs|clinic) sends (?P<what>.+) with the same idempotency key"))

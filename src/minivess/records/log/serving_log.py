@@ -68,7 +68,7 @@ class RefusalReason(StrEnum):
     NOT_ALLOWED = "not-allowed"
     """A key without the scope for this."""
     FOREIGN_PAGE = "foreign-page"
-    """Sent by a browser for a page of another site, where no key is needed."""
+    """Sent by a browser for a page of another site, or by a proxy for others, where no key is needed."""
     TOO_OFTEN = "too-often"
     """More requests than the caller may send."""
     NOT_IN_USE = "not-in-use"

@@ -229,7 +229,7 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
 def _guarded(app: FastAPI, engine: InferenceService, exposure: Exposure | None) -> Repeats:
     """Put what comes before and after each request around an application; returns the answers that it holds."""
     problems.install(app)
-    repeats = Repeats()
+    repeats = Repeats(check=engine.check_in_use)
     app.add_middleware(RepeatsMiddleware, repeats=repeats)
     app.add_middleware(Gate, engine=engine, exposure=exposure)
 

@@ -33,6 +33,8 @@ _CALLER: Final = "minivess.caller"
 _LONGEST_KEY = 256
 _DIGITS = 18
 _PORT = re.compile(r":[0-9]*\Z", re.ASCII)
+_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+"""Headers by which a proxy says that a request comes from elsewhere."""
 _FOREIGN_PAGES = frozenset({"cross-site", "same-site"})
 
 
@@ -160,11 +162,12 @@ class Gate:
         """Refuse what a page of another site lets a browser on this machine send, where no key would stop it.
 
         Browsers state where a request comes from (W3C Fetch Metadata), and the name they reached the service by: a name that
-        is not one of this machine was pointed here by somebody else.
+        is not one of this machine was pointed here by somebody else. The same holds for what a proxy on this machine passes
+        on from others.
         """
         host = _PORT.sub("", headers.get("host", "")).lower()
         hosts = self._exposure.hosts
-        foreign = headers.get("sec-fetch-site", "") in _FOREIGN_PAGES
+        foreign = headers.get("sec-fetch-site", "") in _FOREIGN_PAGES or any(one in headers for one in _OF_PROXIES)
         if not foreign and (hosts is None or host in hosts):
             return None
         return self._turned(RefusalReason.FOREIGN_PAGE)
@@ -192,8 +195,8 @@ _ANSWERS: Final = {
     RefusalReason.FOREIGN_PAGE: (
         "not-allowed",
         403,
-        "a page of another site sent this, or the service was reached under a name that is not its own",
-        "open the service by its address on this machine, or give callers keys (`minivess caller create`)",
+        "a page of another site or a proxy sent this, or the service was reached under a name that is not its own",
+        "reach the service by its address on this machine, or give callers keys (`minivess caller create`)",
     ),
     RefusalReason.TOO_OFTEN: ("too-often", 429, "", "wait as long as `Retry-After` says"),
     RefusalReason.TOO_LARGE: ("too-large", 413, "", "send the image in blocks, or ask for a key with a larger limit"),

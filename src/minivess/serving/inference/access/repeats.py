@@ -64,11 +64,19 @@ class Repeats:
 
     Args:
         bounds: how much is held.
+        check: raises where nothing may be answered at present.
         elapsed: seconds that never run backwards.
     """
 
-    def __init__(self, bounds: Bounds | None = None, *, elapsed: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bounds: Bounds | None = None,
+        *,
+        check: Callable[[], None] = lambda: None,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._bounds = bounds or Bounds()
+        self._check = check
         self._elapsed = elapsed
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[str, str], Held] = OrderedDict()
@@ -88,6 +96,7 @@ class Repeats:
             The answer that was given before; None: answer it.
 
         Raises:
+            NotInUseError: the model may not answer now.
             TurnedError: the key is malformed, belongs to another request, or to one that is still being answered.
         """
         stated = request.headers.get(HEADER)
@@ -110,6 +119,7 @@ class Repeats:
         if held.running:
             words = "the request with this `Idempotency-Key` is still being answered"
             raise TurnedError(Turned(RefusalReason.REPEATED, 409, words, "send it again in a few seconds", "repeated"))
+        self._check()
         return Response(held.content, held.status, {**held.headers, REPLAYED: "true"})
 
     def reserve(self, name: tuple[str, str], body: str) -> Held | None:

@@ -26,9 +26,9 @@ from minivess.records.log.callers import Scope
 from minivess.records.log.entry import Draft, Outcome
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.workflows.people import accounts
-from minivess.workflows.serving import admission, callers
+from minivess.workflows.serving.access import admission, callers
+from minivess.workflows.serving.access.in_use import InUse, LogView
 from minivess.workflows.serving.distant import deploy
-from minivess.workflows.serving.in_use import InUse, LogView
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.support import projects, sample_projects

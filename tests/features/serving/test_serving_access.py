@@ -25,7 +25,7 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.records.log.callers import CallerCreated, Scope
 from minivess.records.log.entry import Draft, Outcome
 from minivess.workflows.models import promotion
-from minivess.workflows.serving import callers
+from minivess.workflows.serving.access import callers
 from minivess.workflows.session.recording import recorded
 from tests.support import projects
 from tests.support.lazy_modules import lazily

@@ -25,7 +25,7 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.people.identity import KeyAlgorithm
 from minivess.workflows.models import promotion
 from minivess.workflows.people import accounts
-from minivess.workflows.serving import admission, callers
+from minivess.workflows.serving.access import admission, callers
 from minivess.workflows.serving.distant import deploy, open_distant
 from minivess.workflows.serving.inference import InferenceService
 from tests.support import projects

@@ -18,6 +18,9 @@ from tests.support.projects import ProjectFolder
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.foundation.paths import Workspace
 from pathlib import Path
+import minivess.cli.serving.site
+import minivess.serving.inference.server
+import minivess.workflows.serving.distant
 workspace = Workspace(Path(sys.argv[1]))
 signer = Keystore(workspace.keystore).unlock("inference", sys.argv[2])
 with served.running(ProjectFolder(workspace, {"inference": signer})) as service:

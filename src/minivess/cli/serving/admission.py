@@ -50,7 +50,7 @@ def admission(project: Path, *, file: Path, site: str, as_json: bool) -> None:
     --admission FILE` reads it, also while it runs: write it again before it is too old, and after a promotion.
     """
     from minivess.foundation.files import write_text_atomic
-    from minivess.workflows.serving.admission import make_admission
+    from minivess.workflows.serving.access.admission import make_admission
 
     with reader_of(project) as reader:
         made = make_admission(reader, site)

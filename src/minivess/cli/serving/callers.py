@@ -16,7 +16,7 @@ from minivess.records.people.roles import Role
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from minivess.workflows.serving.callers import Caller, MadeKey
+    from minivess.workflows.serving.access.callers import Caller, MadeKey
 
 _days = click.option("--days", default=90, show_default=True, help="Days until the key expires (366 at most).")
 _caller = click.argument("identifier", metavar="CALLER")
@@ -35,7 +35,7 @@ def list_callers(project: Path, as_json: bool) -> None:
 
     Keys are in no list: the log has their digests alone.
     """
-    from minivess.workflows.serving.callers import callers_of
+    from minivess.workflows.serving.access.callers import callers_of
 
     with reader_of(project) as reader:
         found, now = tuple(callers_of(reader).known.values()), reader.clock()
@@ -104,7 +104,7 @@ def create(
     digest, and CALLER is in the entry of each answer: name a system, not a person. From the first key on, each caller
     needs one.
     """
-    from minivess.workflows.serving import callers
+    from minivess.workflows.serving.access import callers
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
@@ -135,7 +135,7 @@ def create(
 @click.pass_obj
 def rotate(project: Path, *, identifier: str, days: int, overlap_hours: int, actor: str | None, as_json: bool) -> None:
     """Make another key for CALLER, and print it once."""
-    from minivess.workflows.serving import callers
+    from minivess.workflows.serving.access import callers
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)
@@ -151,7 +151,7 @@ def rotate(project: Path, *, identifier: str, days: int, overlap_hours: int, act
 @click.pass_obj
 def revoke(project: Path, *, identifier: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Let no key of CALLER count any longer."""
-    from minivess.workflows.serving import callers
+    from minivess.workflows.serving.access import callers
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)

@@ -170,7 +170,7 @@ def _elsewhere(
     """
     from minivess.workflows.people.accounts import INFERENCE_IDENTITY
     from minivess.workflows.people.keys import unlock_without_log
-    from minivess.workflows.serving.admission import FileView
+    from minivess.workflows.serving.access.admission import FileView
     from minivess.workflows.serving.distant import open_distant
 
     if keys is None:

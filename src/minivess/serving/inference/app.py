@@ -36,7 +36,7 @@ from minivess.serving.inference.page import front_page
 from minivess.serving.inference.request_form import TurnedError, read_request
 from minivess.serving.inference.short_messages import Alive, Decision, Prediction, decision_message
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.serving.in_use import NotInUseError
+from minivess.workflows.serving.access.in_use import NotInUseError
 from minivess.workflows.serving.inference import InferenceService
 
 _PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}

@@ -71,7 +71,10 @@ The service takes {images(model.task)}. The mask has the values {class_words(mod
 
 Every answer is an entry of a signed, append-only audit log **before** it is given; the `receipt` proves it offline. Inputs
 outside the model's intended use are refused with reasons, never answered with a guess. Requests that cannot be read are
-counted in the log."""
+counted in the log.
+
+Callers who have a key send `Authorization: Bearer KEY`. A request that is sent again with the same `Idempotency-Key` within ten
+minutes gets the answer that it got before."""
 
 
 @implements("REQ-348")

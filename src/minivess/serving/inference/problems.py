@@ -17,7 +17,7 @@ from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.implements import implements
 from minivess.records.log.receipt import Receipt
 from minivess.serving.inference.messages import Problem
-from minivess.workflows.serving.in_use import NotInUseError
+from minivess.workflows.serving.access.in_use import NotInUseError
 
 MEDIA_TYPE = "application/problem+json"
 

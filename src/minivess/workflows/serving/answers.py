@@ -20,7 +20,7 @@ from minivess.records.log.stage_times import StageTimes
 from minivess.records.models.exports.contract import AppliedCalibrator
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.models.task import SegmentationTask
-from minivess.workflows.serving.in_use import InUse
+from minivess.workflows.serving.access.in_use import InUse
 
 OutputName = Literal["probabilities", "disagreement"]
 OUTPUTS: tuple[OutputName, ...] = get_args(OutputName)

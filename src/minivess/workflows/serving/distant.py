@@ -1,8 +1,7 @@
 """A folder to serve from where the device's log is elsewhere: the exported model, the serving log, and the service's keys.
 
-`deploy` makes the folder beside the device's log. Elsewhere the service is started with an admission
-(`workflows.serving.admission`) in place of that log. Anchors of the serving log are made where the device's log is, from a copy
-that is brought back.
+`deploy` makes the folder beside the device's log. Elsewhere the service is started with an admission (`access.admission`) in
+place of that log. Anchors of the serving log are made where the device's log is, from a copy that is brought back.
 """
 
 from __future__ import annotations
@@ -35,9 +34,9 @@ from minivess.records.device.workspace_files import EXPORT, file_of
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import ServingAnchored
 from minivess.records.models.model import MASK_THRESHOLD
-from minivess.workflows.serving.admission import FileView
+from minivess.workflows.serving.access.admission import FileView
+from minivess.workflows.serving.access.in_use import InUse
 from minivess.workflows.serving.answers import OpenedModel, ServedModel
-from minivess.workflows.serving.in_use import InUse
 from minivess.workflows.serving.serving_log import Pace, ServingLog, check_continues
 from minivess.workflows.serving.site import SITE, check_root, key_id_of, lock_site, open_serving_log
 from minivess.workflows.session.project_file import load_project

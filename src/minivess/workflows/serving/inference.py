@@ -34,6 +34,8 @@ from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.records.models.exports.contract import AppliedCalibrator, ModelContract
 from minivess.records.models.model import MASK_THRESHOLD
+from minivess.workflows.serving.access.callers import Callers
+from minivess.workflows.serving.access.in_use import InUse, LogView, check_in_production
 from minivess.workflows.serving.answers import (
     NOTHING_MORE,
     OUTPUTS,
@@ -44,8 +46,6 @@ from minivess.workflows.serving.answers import (
     ServedModel,
     Wanted,
 )
-from minivess.workflows.serving.callers import Callers
-from minivess.workflows.serving.in_use import InUse, LogView, check_in_production
 from minivess.workflows.serving.observer import ClassFact, Observer, Served, Unobserved
 from minivess.workflows.serving.serving_log import ServingLog
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing

@@ -26,7 +26,7 @@ from minivess.serving.inference.access.buckets import Buckets
 from minivess.serving.inference.access.headers import add_headers
 from minivess.serving.inference.access.rules import Need, need_of
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.serving.callers import Caller, Callers
+from minivess.workflows.serving.access.callers import Caller, Callers
 from minivess.workflows.serving.inference import InferenceService
 
 _CALLER: Final = "minivess.caller"

@@ -8,7 +8,7 @@ import pytest
 
 from minivess.foundation.errors import CouldNotCheckError, MinivessError, VerificationError
 from minivess.records.log.entry import Context, Entry, EntryBody, Outcome
-from minivess.workflows.serving.in_use import InUse, NotInUseError
+from minivess.workflows.serving.access.in_use import InUse, NotInUseError
 
 pytestmark = pytest.mark.verifies("SU-169", "REQ-447")
 

@@ -18,7 +18,7 @@ from minivess.records.device.witnesses import WitnessAddress, WitnessPolicy
 from minivess.records.log.admission import Admission
 from minivess.records.log.receipt import Receipt
 from minivess.records.people.identity import KeyAlgorithm
-from minivess.workflows.serving.admission import Admitted, vouched_since
+from minivess.workflows.serving.access.admission import Admitted, vouched_since
 from tests.support.builders import audit_logs
 from tests.support.properties import given
 from tests.support.properties import strategies as st

@@ -31,7 +31,7 @@ from minivess.records.log.admission import Admission
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.people.identity import Identity
 from minivess.records.people.roles import Role
-from minivess.workflows.serving.in_use import DECIDING, check_in_production
+from minivess.workflows.serving.access.in_use import DECIDING, check_in_production
 from minivess.workflows.serving.serving_log import known_head
 from minivess.workflows.session.services import WorkspaceReader
 

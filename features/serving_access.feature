@@ -92,6 +92,14 @@ Feature: Who may call the service, and which model may answer
     Then the answer has the status 200
 
   @REQ-447 @RC-185
+  Scenario: A service whose key was revoked stops
+    Given a service whose log has no callers
+    When a mask is asked for with no key
+    And the key of the service is revoked
+    And a mask is asked for with no key
+    Then the answers have the status 200, then 503
+
+  @REQ-447 @RC-185
   Scenario: A log that was changed stops the answers
     Given a service whose log has no callers
     When an entry of the device's log is exchanged and another one added

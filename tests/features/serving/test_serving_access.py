@@ -25,6 +25,7 @@ from minivess.foundation.errors import RefusedError, UsageError
 from minivess.records.log.callers import CallerCreated, Scope
 from minivess.records.log.entry import Draft, Outcome
 from minivess.workflows.models import promotion
+from minivess.workflows.people import accounts
 from minivess.workflows.serving.access import callers
 from minivess.workflows.session.recording import recorded
 from tests.support import projects
@@ -211,7 +212,7 @@ def _(desk: Desk) -> None:
     assert len(desk.service.entries()) == desk.entries_before
 
 
-@when(parsers.parse("the key of {caller} {ends}"))
+@when(parsers.re("the key of (?P<caller>late|robbed|moved|clinic) (?P<ends>.+)"))
 def _(desk: Desk, caller: str, ends: str) -> None:
     services, max_ = desk.service.services, desk.service.project.signers["max"]
     if ends in {"is revoked", "is replaced without an overlap"}:
@@ -312,6 +313,12 @@ def _(desk: Desk) -> None:
     newest = [entry for entry in services.log.entries() if entry.body.action == "model.export"][-1]
     model = newest.body.context.model or newest.body.outputs[0].digest
     promotion.promote(services, project.signers["max"], model, stage="production", reason="it finds more")
+
+
+@when("the key of the service is revoked")
+def _(desk: Desk) -> None:
+    project = desk.service.project
+    accounts.revoke(desk.service.services, project.signers["max"], accounts.INFERENCE_IDENTITY, "its host was stolen")
 
 
 @when("the served model is put into production again")

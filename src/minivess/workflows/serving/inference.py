@@ -86,9 +86,9 @@ class InferenceService:
 
     @implements("REQ-447", "RC-185")
     def check_in_use(self) -> None:
-        """Raise `NotInUseError` unless the model may answer now."""
+        """Raise `NotInUseError` unless the model may answer now, and the service record its answers."""
         if self._in_use is not None:
-            self._in_use.check()
+            self._in_use.check(self._serving.signer.identity)
 
     @implements("REQ-431")
     def answer(

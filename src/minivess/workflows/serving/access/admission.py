@@ -31,17 +31,20 @@ from minivess.records.log.admission import Admission
 from minivess.records.log.entry import Entry, Outcome
 from minivess.records.people.identity import Identity
 from minivess.records.people.roles import Role
-from minivess.workflows.serving.access.in_use import DECIDING, check_in_production
+from minivess.workflows.serving.access.in_use import (
+    DECIDING,
+    LETTING_IN,
+    acting_keys,
+    check_in_production,
+    decides,
+    not_acting,
+)
 from minivess.workflows.serving.serving_log import known_head
 from minivess.workflows.session.services import WorkspaceReader
 
 LIMIT = 128 << 20
 _HINT = "`minivess model admission` writes one, where the device's log is"
 _FRESH = "`minivess audit witness`, then `minivess model admission`, where the device's log is"
-_LETTING_IN = frozenset({"identity.enrolled", "identity.rotated"})
-_OF_SERVICE = _LETTING_IN | {"identity.revoked"}
-_READ = DECIDING | _OF_SERVICE
-_MARKS = tuple(b'{"body":{"action":"%s"' % action.encode("ascii") for action in sorted(_READ))
 _BY_RELEASE_MANAGER = frozenset({"model.promote"}) | CALLER_ACTIONS
 
 
@@ -68,7 +71,7 @@ def make_admission(device: WorkspaceReader, site: str) -> Admission:
     if known is None:
         raise UsageError(f"the log of site {site} is not enrolled", hint=f"minivess model deploy FOLDER --site {site}")
     size, note = _newest_vouched(log, Trust.of_register(standing.register, policy))
-    entries = tuple(one for one in log.entries(actions=_READ) if one.body.index < size)
+    entries = tuple(one for one in log.entries(actions=DECIDING) if one.body.index < size)
     promotions = Promotions.fold(entries)
     model = promotions.production
     if model is None:
@@ -76,7 +79,7 @@ def make_admission(device: WorkspaceReader, site: str) -> Admission:
             "no model was in production when the witnesses saw the log", hint=f"minivess model promote …, then {_FRESH}"
         )
     check_in_production(promotions, model, what="the model in production")
-    let_in = [one.body.index for one in entries if _names(one, known.service)]
+    let_in = [one.body.index for one in entries if _lets_in(one, known.service)]
     led = [*let_in[-1:], known.enrolled, *(() if known.anchored is None else (known.anchored,))]
     if not let_in or max(led) >= size:
         raise VerificationError("the witnesses have not seen the newest entries of the service", hint=_FRESH)
@@ -95,13 +98,11 @@ def make_admission(device: WorkspaceReader, site: str) -> Admission:
     )
 
 
-def _names(entry: Entry, service: str, actions: frozenset[str] = _LETTING_IN) -> bool:
-    """Whether an entry lets the identity of that id in, or is of other such actions about it."""
+def _lets_in(entry: Entry, service: str) -> bool:
+    """Whether an entry lets the identity of that id in."""
     body = entry.body
-    if body.action not in actions or body.outcome is not Outcome.COMPLETED:
-        return False
-    named = body.payload.get("identity")
-    return (named.get("id") if isinstance(named, dict) else named) == service
+    completed = body.action in LETTING_IN and body.outcome is Outcome.COMPLETED
+    return completed and body.payload["identity"]["id"] == service
 
 
 def _newest_vouched(log: LogReader, trust: Trust) -> tuple[int, str]:
@@ -187,9 +188,9 @@ def verify_admission(file: Admission, trust: Trust, service: Identity, *, now: d
     if (tree.size, tree.root()) != (believed.size, believed.root):
         raise VerificationError("the entries of the admission are not those that its checkpoint covers", hint=_HINT)
     found = tuple(_read(file, trust, origin))
-    deciding = tuple(one for one in found if one.body.action in DECIDING)
-    admitted = Admitted(file, deciding, before, hashes, vouched_since(file.checkpoint, trust))
-    _check_service(found, service)
+    admitted = Admitted(file, found, before, hashes, vouched_since(file.checkpoint, trust))
+    if (refusal := not_acting(acting_keys(found), service)) is not None:
+        raise refusal
     check_in_production(Promotions.fold(admitted.entries), file.model, what="the model of the admission")
     return admitted
 
@@ -200,7 +201,7 @@ def _read(file: Admission, trust: Trust, origin: str) -> Iterator[Entry]:
     managers = {one.id for one in trust.signers if Role.RELEASE_MANAGER in one.roles}
     for index, text in enumerate(file.entries, file.begins):
         line = text.encode("utf-8")
-        if not line.startswith(_MARKS):
+        if not decides(line):
             continue
         entry = read_entry(line, index)
         body = entry.body
@@ -211,20 +212,6 @@ def _read(file: Admission, trust: Trust, origin: str) -> Iterator[Entry]:
         if body.action in _BY_RELEASE_MANAGER and body.outcome is Outcome.COMPLETED and body.actor not in allowed:
             raise VerificationError(f"entry {index} ({body.action}): you trust {body.actor} as no release manager")
         yield entry
-
-
-def _check_service(entries: Iterable[Entry], service: Identity) -> None:
-    counts = ""
-    for entry in entries:
-        if _names(entry, service.id):
-            counts = str(entry.body.payload["identity"].get("signing_key", {}).get("key_id"))
-        elif _names(entry, service.id, frozenset({"identity.revoked"})):
-            counts = ""
-    if counts != service.signing_key.key_id:
-        raise VerificationError(
-            f"the key of {service.id} was not let in, or does not count any more",
-            hint="minivess identity enrol, where the device's log is; then `minivess model deploy`",
-        )
 
 
 def vouched_since(note: str, trust: Trust) -> datetime:

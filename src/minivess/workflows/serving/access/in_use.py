@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol
 
@@ -21,10 +21,13 @@ from minivess.compliance.proofs.merkle import Frontier, leaf_hash
 from minivess.foundation.errors import CouldNotCheckError, MinivessError, RefusedError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import parse_json_record
-from minivess.records.log.entry import Entry
+from minivess.records.log.entry import Entry, Outcome
+from minivess.records.people.identity import Identity
 
-DECIDING = PROMOTING | CALLER_ACTIONS
-"""The actions that say which model answers, and who may ask."""
+LETTING_IN = frozenset({"identity.enrolled", "identity.rotated"})
+REVOKED = "identity.revoked"
+DECIDING = PROMOTING | CALLER_ACTIONS | LETTING_IN | {REVOKED}
+"""The actions that say which model answers, which service may record its answers, and who may ask."""
 
 
 class NotInUseError(RefusedError):
@@ -72,7 +75,7 @@ class LogView:
             raise VerificationError(
                 f"the device's log of {size} entries does not continue the one that was read before"
             )
-        found += [one for line in lines if (one := deciding(line)) is not None]
+        found += [parse_json_record(line, Entry, path="an entry of the log") for line in lines if decides(line)]
         self._frontier = frontier
         if len(found) > len(self._entries):
             self._entries = tuple(found)
@@ -82,13 +85,9 @@ class LogView:
 _MARKS = tuple(b'{"body":{"action":"%s"' % action.encode("ascii") for action in sorted(DECIDING))
 
 
-def deciding(line: bytes) -> Entry | None:
-    """The entry in a line of a log if it is of `DECIDING`; the others are not parsed.
-
-    Raises:
-        InputError: it is no entry.
-    """
-    return parse_json_record(line, Entry, path="an entry of the log") if line.startswith(_MARKS) else None
+def decides(line: bytes) -> bool:
+    """Whether a line of a log is an entry of `DECIDING`; the others are not parsed."""
+    return line.startswith(_MARKS)
 
 
 @dataclass(frozen=True)
@@ -97,6 +96,8 @@ class _Known:
     """What it was decided from; None: nothing could be read."""
     callers: Callers
     refusal: MinivessError | None
+    acting: Mapping[str, str] = field(default_factory=dict)
+    """The key id that counts of each identity."""
 
 
 @implements("REQ-447", "RC-185")
@@ -128,9 +129,16 @@ class InUse:
         self._again = float("-inf")
 
     @implements("REQ-447")
-    def check(self) -> None:
-        """Raise `NotInUseError` unless the served model may answer now."""
-        refusal = self._look().refusal
+    def check(self, service: Identity | None = None) -> None:
+        """Raise `NotInUseError` unless the served model may answer now, and the service record its answers.
+
+        Args:
+            service: who records; None: not looked at.
+        """
+        known = self._look()
+        refusal = known.refusal
+        if refusal is None and service is not None:
+            refusal = not_acting(known.acting, service)
         if refusal is not None:
             raise NotInUseError(refusal.message, hint=refusal.hint)
 
@@ -184,7 +192,32 @@ class InUse:
                 refusal = error
         except MinivessError as error:
             return _Known(None, Callers(), error)
-        return _Known(entries, callers, refusal)
+        return _Known(entries, callers, refusal, acting_keys(entries))
+
+
+def acting_keys(entries: Iterable[Entry]) -> dict[str, str]:
+    """The id of the key that counts, of each identity that entries let in, rotated and did not revoke."""
+    acting: dict[str, str] = {}
+    for entry in entries:
+        body = entry.body
+        if body.outcome is not Outcome.COMPLETED:
+            continue
+        if body.action in LETTING_IN:
+            identity = Identity.model_validate(body.payload["identity"])
+            acting[identity.id] = identity.signing_key.key_id
+        elif body.action == REVOKED:
+            acting.pop(str(body.payload["identity"]), None)
+    return acting
+
+
+def not_acting(acting: Mapping[str, str], service: Identity) -> VerificationError | None:
+    """Why a service may not record answers; None: it may."""
+    if acting.get(service.id) == service.signing_key.key_id:
+        return None
+    return VerificationError(
+        f"the key of {service.id} was not let in, or does not count any more",
+        hint="`minivess identity enrol`, where the device's log is, and start the service again",
+    )
 
 
 @implements("REQ-049", "REQ-447", "RC-04")

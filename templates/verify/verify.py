@@ -597,7 +597,7 @@ rules: rules?*=rule signers?*=signer; rule: role=role meaning=meaning; signer: i
 policy: policy=signatures gates=list; signatures: name=slug rules*=rule; quorum: quorum=1 witnesses=list
 terms: split=digest looks=1 level=between-0-1 groups=digest unit=short lowered?*=lowered statistics?=statistics
 lowered: rule=slug usual=severity severity=severity; graded: rule=slug usual=severity severity=severity reason~=short
-identity: id=slug name=short kind=holder-kind roles*=role signing_key=key encryption_key?~=key demo?=bool
+identity: id=slug name=short kind=holder-kind roles*=role signing_key=key encryption_key~=key demo=bool
 public-key: key_id=hex algorithm=algorithm spki=text; checked: document=short training=short; reviewed: link=link digest=digest
 adopted: number=1 digest=digest
 criterion: measure=aggregate of_class?=short statistic?=statistic at_least?~=number at_most?~=number

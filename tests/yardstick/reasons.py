@@ -37,6 +37,10 @@ REASONS: tuple[tuple[str, str], ...] = (
         "what the sealer fixes from then on; the files of the project are compared with it when they are read",
     ),
     (
+        r"release\.prepare/completed: entry\.body\.payload\.(chain|device|environment|files|manifest|sbom|source|tool)(\..+)?",
+        "what a release binds; the pack is compared with it, and the part `packs` changes both",
+    ),
+    (
         r"release\.build/completed: entry\.body\.payload\.version",
         "the pack is known by the digest of its tag manifest; the version is what its actor calls it",
     ),
@@ -104,8 +108,8 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"verification\.log_entries\.strict_entry: (_fields\(line, index\)|raise _malformed\(.*)", _TWICE),
     (r"rules\.admission\.admit: raise VerificationError\(.*malformed payload.*", _TWICE),
     (r"rules\.admission\._check_approval: raise VerificationError\(.*demo keys.*", _TWICE),
-    (r"rules\.test_set\.LookHistory\._plan: raise RefusedError\(.*not registered before it.*", _TWICE),
-    (r"rules\.test_set\.LookHistory\.extend: raise VerificationError\(.*does not say what.*", _TWICE),
+    (r"rules\.looks\.LookHistory\._plan: raise RefusedError\(.*not registered before it.*", _TWICE),
+    (r"rules\.looks\.LookHistory\.extend: raise VerificationError\(.*does not say what.*", _TWICE),
     (r"rules\.(registrations|restores)\._payload: raise VerificationError\(.*", _TWICE),
     (
         r"identity\.roots\._Group\.key: raise VerificationError\(.*is not that of a root.*",

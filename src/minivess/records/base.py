@@ -5,9 +5,18 @@ from __future__ import annotations
 import importlib
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, cast
+from typing import Annotated, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 from minivess.foundation.clock import timestamp
 
@@ -16,6 +25,16 @@ class Record(BaseModel):
     """A fact. Records are values: equal when their fields are equal, never changed after they were made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+
+
+class WholeRecord(Record):
+    """A record whose JSON states every field, also those that have their usual value: nothing is left to be supposed."""
+
+    @model_validator(mode="after")
+    def _states_all(self, info: ValidationInfo) -> Self:
+        if info.mode == "json" and (left := sorted(set(type(self).model_fields) - self.model_fields_set)):
+            raise ValueError(f"does not state {', '.join(left)}")
+        return self
 
 
 class Observation(Record):

@@ -12,9 +12,9 @@ from minivess.compliance.proofs.canonical import canonical, parse_canonical
 from minivess.compliance.proofs.encoding import from_base64, to_base64
 from minivess.foundation.errors import InputError
 from minivess.records.artifact import Artifact
-from minivess.records.people.approval import Envelope, EnvelopeSignature
+from minivess.records.people.approval import IN_TOTO, Envelope, EnvelopeSignature
 
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
+PAYLOAD_TYPE = IN_TOTO
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _LIMIT = 1 << 20
 

@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
-from minivess.records.base import GitId, Record, ShortText
+from minivess.records.base import GitId, Record, ShortText, WholeRecord
 
 NAMES = 50
 """How many names of one kind a state lists; beyond that only their number is stated."""
@@ -47,7 +47,7 @@ class Submodule(Record):
 
 
 @implements("REQ-217")
-class SourceState(Record):
+class SourceState(WholeRecord):
     """The state of a source tree. What is not committed is named; `uncommitted` is the digest of the diff that holds it."""
 
     tree: Digest

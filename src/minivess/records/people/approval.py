@@ -30,6 +30,10 @@ class Manifestation(Record):
     demo: bool = False
 
 
+IN_TOTO = "application/vnd.in-toto+json"
+"""The type of what a person signs: an in-toto statement."""
+
+
 class EnvelopeSignature(Record):
     """One signature of a DSSE envelope: key id and base64 signature."""
 
@@ -118,6 +122,8 @@ class UnsealGrant(Record):
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
+        if self.envelope.payloadType != IN_TOTO:
+            raise ValueError(f"the envelope of a grant has the type {IN_TOTO}")
         form = (self.wrapped_key is not None, self.key_digest is not None)
         if form != {None: (True, False), "released": (False, True), "custodian": (False, False)}[self.mode]:
             raise ValueError("the data key of a grant does not fit its mode")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from minivess.records.base import Record, ShortText, Slug
+from minivess.records.base import Record, ShortText, Slug, WholeRecord
 from minivess.records.people.roles import IdentityKind, Role
 
 LOG_IDENTITY = "log"
@@ -47,7 +47,7 @@ class Meaning(StrEnum):
     RESPONSIBILITY = "responsibility"
 
 
-class Identity(Record):
+class Identity(WholeRecord):
     """A person or service as enrolled in the log. `person` is what distinctness is judged by, not the key."""
 
     id: Slug

@@ -110,6 +110,12 @@ REASONS: tuple[tuple[str, str], ...] = (
     (r"rules\.admission\._check_approval: raise VerificationError\(.*demo keys.*", _TWICE),
     (r"rules\.looks\.LookHistory\._plan: raise RefusedError\(.*not registered before it.*", _TWICE),
     (r"rules\.looks\.LookHistory\.extend: raise VerificationError\(.*does not say what.*", _TWICE),
+    (r"rules\.references\.Preparation\.check_prepared: raise .*a release names its model.*", _TWICE),
+    (r"rules\.log_facts\.read_log: raise .*", "it reads a log that was verified before"),
+    (
+        r"verification\.log_entries\.parse_body: raise .*of a format that this version does not know.*",
+        "entries of another format are malformed to the record, which the next line asks",
+    ),
     (r"rules\.(registrations|restores)\._payload: raise VerificationError\(.*", _TWICE),
     (
         r"identity\.roots\._Group\.key: raise VerificationError\(.*is not that of a root.*",

@@ -152,10 +152,16 @@ def _prepare(log: GuardedLog, **roles: Any) -> None:
     log.prepare(cleo(), chain=log.chain() | roles)
 
 
+def _prepare_on_failed(log: GuardedLog, action: str) -> None:
+    log.append(ada(), action, {}, outcome=Outcome.FAILED, error="OSError: the disk is full")
+    _prepare(log, **{action: log.references(action)[-1]})
+
+
 WRONG_CHAINS: dict[str, Callable[[GuardedLog], Any]] = {
     "an entry by another digest": lambda log: _prepare(log, seal=log.reference("data.seal") | {"digest": OTHER}),
     "an entry to come": lambda log: _prepare(log, seal=log.reference("data.seal") | {"index": len(log.entries) + 4}),
     "an entry of another action": lambda log: _prepare(log, calibration=log.reference("ensemble")),
+    "a calibration that failed": lambda log: _prepare_on_failed(log, "calibration"),
     "an entry that cannot be rested on": lambda log: _prepare(log, policy=log.reference("identity.enrolled")),
     "a run of another action": lambda log: _prepare(log, runs=[{"run": log.reference("ensemble")}]),
     "a disposition that is an ensemble": lambda log: _prepare(

@@ -8,6 +8,7 @@ import click
 
 from minivess.cli.groups import Group
 from minivess.cli.models.analysis import explain, robustness
+from minivess.cli.models.packages import bento
 from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
 from minivess.cli.serving.admission import admission, deploy
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
@@ -17,7 +18,9 @@ from minivess.records.people.roles import Role
 
 @click.group(
     cls=Group,
-    sections={"Commands": ("export", "robustness", "explain", "compare", "promote", "deploy", "admission", "dispose")},
+    sections={
+        "Commands": ("export", "robustness", "explain", "compare", "promote", "deploy", "admission", "bento", "dispose")
+    },
 )
 def model() -> None:
     """Export, examine, compare and promote models."""
@@ -70,6 +73,7 @@ model.add_command(deploy)
 model.add_command(admission)
 model.add_command(robustness)
 model.add_command(explain)
+model.add_command(bento)
 
 
 @model.command()

@@ -73,6 +73,7 @@ PAYLOADS: Mapping[str, type[Record]] = _Payloads(
         "evaluation": "log.payloads.looks:Evaluated",
         "model.export": "log.payloads.models:ModelExported",
         "model.promote": "log.payloads.models:ModelPromoted",
+        "model.bento": "log.payloads.models:BentoBuilt",
         "inference": "log.payloads.models:Inference",
         "inference.refusals": "log.serving_log:RefusalsCounted",
         "serving.enrolled": "log.serving_log:ServingEnrolled",

@@ -91,6 +91,19 @@ class ModelPromoted(Record):
     reason: ShortText
 
 
+class BentoBuilt(Record):
+    """A Bento of the model in production was built."""
+
+    tag: ShortText
+    """Name and version, as BentoML writes them."""
+    model: Digest
+    code: Digest
+    """Of the copy of this software in it."""
+    requirements: Digest
+    """Of its pinned packages."""
+    files: Annotated[int, Field(ge=1)]
+
+
 class ClassShare(Record):
     """What an answer says of one of several classes."""
 

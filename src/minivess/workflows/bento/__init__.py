@@ -1,0 +1,1 @@
+"""Build a Bento of the model in production."""

@@ -95,6 +95,7 @@ Feature: Programs ask the service through a client
     Examples:
       | trust         | verdict  | keys                             |
       | a trust file  | VERIFIED | the trust file                   |
+      | a trust file that asks for a witness | LIMITED | the trust file |
       | no trust file | LIMITED  | the keys that the receipt itself names |
 
   @REQ-487 @RC-203

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,6 +162,13 @@ class EarlierDecision(Message):
     model: Digest | None = None
     request: str | None = None
     foreground_fraction: float | None = None
+
+
+class EarlierReceipt(NamedTuple):
+    """The receipt of an earlier answer as of now, and its checks. Image and mask are not compared: the service has neither."""
+
+    receipt: Receipt
+    verdict: Verdict
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from uuid import uuid4
 from minivess.client.answers import (
     Answer,
     EarlierDecision,
+    EarlierReceipt,
     SegmentationMessage,
     ServedModel,
     parsed,
@@ -140,7 +141,7 @@ def decision(settings: Settings, index: int) -> Steps[EarlierDecision]:
     return parsed(reply.body, EarlierDecision)[0]
 
 
-def receipt(settings: Settings, index: int) -> Steps[Receipt]:
+def receipt(settings: Settings, index: int) -> Steps[EarlierReceipt]:
     """The receipt of an earlier answer as of now, when it holds.
 
     Raises:
@@ -154,7 +155,7 @@ def receipt(settings: Settings, index: int) -> Steps[Receipt]:
     verdict = judge_receipt(found, settings.trust)
     if verdict.first_failure is not None or found.index != index:
         raise UnprovenAnswerError(verdict)
-    return found
+    return EarlierReceipt(found, verdict)
 
 
 def ready(settings: Settings) -> Steps[bool]:

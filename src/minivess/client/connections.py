@@ -13,14 +13,13 @@ from typing import Any, Literal, Self
 import httpx
 
 from minivess.client import calls
-from minivess.client.answers import Answer, EarlierDecision, ServedModel
+from minivess.client.answers import Answer, EarlierDecision, EarlierReceipt, ServedModel
 from minivess.client.exchange import Ask, Collected, NoReplyError, Reply, Steps, Wait
 from minivess.client.images import ImageSource
 from minivess.client.settings import Retries, Settings, Timeouts
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.records.log.receipt import Receipt
 
 USUAL_FORMAT = "npy"
 
@@ -161,8 +160,8 @@ class Client(_Common):
         """What the log says of an earlier answer."""
         return self._run(calls.decision(self.settings, index))
 
-    def receipt(self, index: int) -> Receipt:
-        """The receipt of an earlier answer as of now, verified."""
+    def receipt(self, index: int) -> EarlierReceipt:
+        """The receipt of an earlier answer as of now, with its verdict."""
         return self._run(calls.receipt(self.settings, index))
 
     def ready(self) -> bool:
@@ -251,8 +250,8 @@ class AsyncClient(_Common):
         """What the log says of an earlier answer."""
         return await self._run(calls.decision(self.settings, index))
 
-    async def receipt(self, index: int) -> Receipt:
-        """The receipt of an earlier answer as of now, verified."""
+    async def receipt(self, index: int) -> EarlierReceipt:
+        """The receipt of an earlier answer as of now, with its verdict."""
         return await self._run(calls.receipt(self.settings, index))
 
     async def ready(self) -> bool:

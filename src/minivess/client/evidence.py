@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from minivess.compliance.proofs.tlog_policy import LogPolicy
 from minivess.compliance.verification.log_entries import read_entry
 from minivess.compliance.verification.receipt import verify_receipt, verify_receipt_alone
 from minivess.compliance.verification.trust import Trust
@@ -17,6 +18,8 @@ from minivess.records.verdict import Check, Verdict
 ACTION = "inference"
 OUTPUTS = ("masks/", "conformal-masks/", "probabilities/", "disagreement/")
 """How the names of what an answer has begin in an entry."""
+
+NOT_YET = "the witnesses of the trust file have not vouched for this yet: ask for the receipt later"
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,22 @@ def judge_answer(receipt: Receipt, claim: Claim, trust: Trust | None) -> Verdict
 def judge_receipt(receipt: Receipt, trust: Trust | None) -> Verdict:
     """The checks of a receipt by itself. The verdict names the keys that were used.
 
+    Witnesses vouch for the device's log, which takes a checkpoint of the service's log every hour. Until then a trust file
+    that asks for witnesses gives LIMITED.
+
     Args:
         receipt: of an answer.
         trust: keys from elsewhere; None: those that the receipt itself names.
     """
     if trust is None:
         return verify_receipt_alone(receipt)
-    return verify_receipt(receipt, log_key=trust, actor=trust).model_copy(update={"trust": trust.source})
+    verdict, limits = verify_receipt(receipt, log_key=trust, actor=trust), trust.limits
+    if verdict.first_failure is not None and trust.asks_for_witnesses:
+        alone = replace(trust, policy=LogPolicy(logs=trust.policy.logs))
+        without = verify_receipt(receipt, log_key=alone, actor=alone)
+        if without.first_failure is None:
+            verdict, limits = without, (*limits, NOT_YET)
+    return verdict.model_copy(update={"trust": trust.source, "limits": limits})
 
 
 @implements("REQ-487", "RC-203")

@@ -19,7 +19,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signature_rules import LEAST_RULES
-from minivess.compliance.proofs.cosignature import LOG, verifier_key
+from minivess.compliance.proofs.cosignature import LOG, WITNESS, verifier_key
 from minivess.compliance.verification.trust import write_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
@@ -119,6 +119,11 @@ def _client_with(story: Story, call: list[Call], images: str, trust: str, tmp_pa
     if trust == "a trust file of another log":
         other = verifier_key(one.service.services.log.origin, generate(KeyAlgorithm.ED25519).public, LOG).text()
         text = json.dumps({**json.loads(text), "policy": f"log {other}\nquorum none\n"})
+    if trust == "a trust file that asks for a witness":
+        plain = json.loads(text)
+        witness = verifier_key("w.example", generate(KeyAlgorithm.ED25519).public, WITNESS).text()
+        log = plain["policy"].splitlines()[0]
+        text = json.dumps({**plain, "policy": f"{log}\nwitness w {witness}\nquorum w\n"})
     one.trust.write_text(text, encoding="utf-8")
 
 
@@ -275,7 +280,8 @@ def _reads(call: list[Call]) -> None:
         assert client.ready()
         assert client.model().digest == answer.model
         assert client.decision(answer.receipt.index).request == answer.request
-        assert client.receipt(answer.receipt.index).entry == answer.receipt.entry
+        again = client.receipt(answer.receipt.index)
+        assert (again.receipt.entry, again.verdict.state) == (answer.receipt.entry, "LIMITED")
         with pytest.raises(clients.RequestError):
             client.receipt(10**6)
 
@@ -305,7 +311,8 @@ def _requests(call: list[Call], count: int) -> None:
 @then(parsers.parse("the verdict is {state}, by {keys}"))
 def _verdict(call: list[Call], state: str, keys: str) -> None:
     verdict = answer_of(call).verdict
-    assert (verdict.state, verdict.trusted) == (state, state == "VERIFIED")
+    assert (verdict.state, verdict.trusted) == (state, keys == "the trust file")
+    assert any("witness" in one for one in verdict.limits) == (keys == "the trust file" and state == "LIMITED")
     assert verdict.trust.startswith(keys)
     names = {check.name for check in verdict.checks}
     assert {"receipt entry", "receipt signature", "receipt proof"} <= names

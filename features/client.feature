@@ -56,6 +56,27 @@ Feature: Programs ask the service through a client
     When an array with its spacing is segmented by the sync client
     Then the client reads the model, the earlier decision and its receipt
 
+  @REQ-485
+  Scenario: A caller with a key is answered
+    Given a client of a service whose callers have keys
+    When an array is segmented without a key
+    Then the error is a caller that is not known, and says how to get a key
+    When an array is segmented with the key of the caller
+    Then the entry of the answer names the caller
+
+  @REQ-486
+  Scenario Outline: An answer that was lost on its way makes one entry
+    Given a client of a service that takes grey volumes
+    And the first answer is lost on its way
+    When an array with its spacing is segmented by the <kind> client
+    Then 2 requests with one idempotency key were sent
+    And the log has one entry more, that of the answer
+
+    Examples:
+      | kind  |
+      | sync  |
+      | async |
+
   @REQ-486
   Scenario Outline: A request is sent again with the same idempotency key
     Given a client of a service that takes grey volumes

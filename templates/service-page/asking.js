@@ -26,8 +26,8 @@ export async function read(path, key) {
   return response.json();
 }
 
-// Send a form. `progress` hears the share that was sent, from 0 to 1. A fetch cannot say it.
-export function send(path, parts, key, progress) {
+// Send a form. `progress` hears the share that was sent, from 0 to 1: a fetch cannot say it. `once`: it makes an entry.
+export function send(path, parts, key, progress, once = false) {
   const form = new FormData();
   for (const [name, value] of Object.entries(parts)) {
     if (value instanceof Blob) form.append(name, value, "image"); // the name of the file stays here
@@ -37,7 +37,7 @@ export function send(path, parts, key, progress) {
     const request = new XMLHttpRequest();
     request.open("POST", path);
     for (const [name, value] of Object.entries(headersOf(key))) request.setRequestHeader(name, value);
-    request.setRequestHeader("Idempotency-Key", randomName());
+    if (once) request.setRequestHeader("Idempotency-Key", randomName());
     request.upload.onprogress = (event) => progress(event.lengthComputable ? event.loaded / event.total : 0);
     request.upload.onload = () => progress(1);
     request.onload = () => {

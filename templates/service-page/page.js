@@ -92,7 +92,7 @@ async function submit(event) {
     if (model === null) await loadModel();
     const outputs = at("probabilities").checked && !at("probabilities-field").hidden ? "probabilities" : "";
     answer = await send("/v1/segment", { ...parts, outputs }, key, (share) =>
-      share < 1 ? working(`Sending: ${Math.round(100 * share)} %`, share) : working("The service is segmenting the image"),
+      share < 1 ? working(`Sending: ${Math.round(100 * share)} %`, share) : working("The service is segmenting the image"), true,
     );
     working("Preparing the pictures");
     const image = await shownImage(parts, key);

@@ -7,8 +7,8 @@ import base64
 import gzip
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,15 @@ from minivess.compliance.proofs.cosignature import LOG, WITNESS, verifier_key
 from minivess.compliance.verification.trust import write_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
+from minivess.records.log.callers import Scope
 from minivess.records.people.identity import KeyAlgorithm
+from minivess.workflows.serving import callers
 from minivess.workflows.serving.inference import mask_digest
 from tests.features.serving.conftest import Story
 from tests.support import interface_facts
 from tests.support.builders import image_files
 from tests.support.lazy_modules import lazily
+from tests.support.projects import ProjectFolder
 from tests.support.servers import loopback, served, toy_models
 
 with lazily("minivess.client", "httpx"):
@@ -50,13 +53,14 @@ class Call:
     url: str
     image: np.ndarray
     trust: Path | None = None
+    key: str | None = None
+    entries: int = 0
     answer: Any = None
     error: MinivessError | None = None
-    options: dict[str, Any] = field(default_factory=dict)
 
     def segment(self, *what: Any, kind: str = "sync", **how: Any) -> None:
         """Segment with a client of the kind; keeps the answer or the error."""
-        options = {"retries": clients.Retries(first_wait=0.001, longest_wait=1), "trust": self.trust}
+        options = {"retries": clients.Retries(first_wait=0.001, longest_wait=1), "trust": self.trust, "key": self.key}
         try:
             if kind == "sync":
                 with clients.Client(self.url, **options) as client:
@@ -100,7 +104,7 @@ def start(story: Story, call: list[Call], images: str) -> Call:
     story.service = service
     between = loopback.Between(service.client.app)
     url = story.stack.enter_context(loopback.listening(between))
-    call.append(Call(service, between, url, image))
+    call.append(Call(service, between, url, image, entries=len(service.entries())))
     return call[0]
 
 
@@ -125,6 +129,70 @@ def _client_with(story: Story, call: list[Call], images: str, trust: str, tmp_pa
         log = plain["policy"].splitlines()[0]
         text = json.dumps({**plain, "policy": f"{log}\nwitness w {witness}\nquorum w\n"})
     one.trust.write_text(text, encoding="utf-8")
+
+
+@given("the first answer is lost on its way")
+def _lost(call: list[Call]) -> None:
+    call[0].between.lost = 1
+
+
+@then("the log has one entry more, that of the answer")
+def _one_more(call: list[Call]) -> None:
+    answer = answer_of(call)
+    entries = call[0].service.entries()
+    assert len(entries) == call[0].entries + 1
+    assert entries[-1].body.index == answer.receipt.index
+
+
+@pytest.fixture(scope="module")
+def keyed_service(
+    servable_project: ProjectFolder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[served.Service, str]]:
+    """A service with one caller, and the key of it."""
+    project = servable_project.copy_to(tmp_path_factory.mktemp("keyed") / "project")
+    with project.services() as services:
+        made = callers.create(services, project.signers["max"], "pacs", scopes=(Scope.INFER,), days=30)
+    with served.running(project) as service:
+        yield service, made.key
+
+
+@given("a client of a service whose callers have keys")
+def _keyed(story: Story, call: list[Call], keyed_service: tuple[served.Service, str]) -> None:
+    service, key = keyed_service
+    url = story.stack.enter_context(loopback.listening(service.client.app))
+    image = np.rint(service.volume()[0]).astype(np.uint16)
+    call.append(Call(service, loopback.Between(service.client.app), url, image, key=key))
+
+
+@when("an array is segmented without a key")
+def _without_key(call: list[Call]) -> None:
+    one = call[0]
+    key, one.key = one.key, None
+    one.segment(one.array, SPACING)
+    one.key = key
+
+
+@then("the error is a caller that is not known, and says how to get a key")
+def _not_known(call: list[Call]) -> None:
+    error = call[0].error
+    assert isinstance(error, clients.NotAllowedError)
+    assert error.problem.status == 401
+    assert "caller create" in error.hint
+    call[0].error = None
+
+
+@when("an array is segmented with the key of the caller")
+def _with_key(call: list[Call]) -> None:
+    call[0].segment(call[0].array, SPACING)
+
+
+@then("the entry of the answer names the caller")
+def _named(call: list[Call]) -> None:
+    answer = answer_of(call)
+    log = call[0].service.serving.services.log
+    details = log.details(answer.receipt.index)
+    assert details is not None
+    assert details.payload["caller"] == "pacs"
 
 
 WHAT: dict[str, Callable[[Call, Path], tuple[tuple[Any, ...], dict[str, Any]]]] = {

@@ -14,6 +14,7 @@ from typing import Any
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "reference" / "interface-v1.txt"
 REQUIRES = " requires "
+_PROBLEM = "application/problem+json"
 _METHODS = {"get", "post", "put", "delete"}
 _INTRO = """# What the interface of the service promises: addresses, parts of requests, and fields of answers with their types.
 # A line stays as long as /v1 does (docs/guides/api-stability.md). `requires` lines are the only ones that may go.
@@ -22,9 +23,9 @@ _INTRO = """# What the interface of the service promises: addresses, parts of re
 
 
 def facts_of(document: dict[str, Any]) -> set[str]:
-    """Every fact of a document."""
+    """Every fact of a document. Fields of problems, which are the same everywhere, have no address."""
     return {
-        f"{method.upper()} {path}{fact}"
+        fact.strip() if fact.startswith(f" {_PROBLEM} ") else f"{method.upper()} {path}{fact}"
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         if method in _METHODS
@@ -59,10 +60,11 @@ def _operation(operation: dict[str, Any], document: dict[str, Any]) -> Iterator[
             yield from (f" part {name} accepts {value}" for value in part.get("enum", []))
         yield from (f"{REQUIRES}{name}" for name in schema.get("required", []))
     for status, response in operation.get("responses", {}).items():
-        yield f" {status}"
         for kind, content in response.get("content", {}).items():
-            for name, found in _fields(content.get("schema", {}), document, ()):
-                yield f" {status} {kind} {name or '(all)'}: {found}"
+            place = kind if kind == _PROBLEM else f"{status} {kind}"
+            if kind != _PROBLEM:
+                yield f" {place}"
+            yield from (f" {place} {name}: {found}" for name, found in _fields(content.get("schema", {}), document, ()))
 
 
 def _fields(schema: dict[str, Any], document: dict[str, Any], within: tuple[str, ...]) -> Iterator[tuple[str, str]]:

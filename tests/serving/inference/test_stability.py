@@ -31,7 +31,7 @@ def documents(service: served.Service) -> list[dict[str, Any]]:
 def test_no_promised_name_or_type_is_gone(documents: list[dict[str, Any]]) -> None:
     now = {fact for document in documents for fact in facts_of(document)}
     assert broken(promised(), now) == []
-    assert len(promised()) > 300
+    assert len(promised()) > 200
 
 
 def _segment(document: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from minivess.compliance.identity.register import Register
 from minivess.compliance.identity.signature_rules import LEAST_RULES
 from minivess.compliance.verification.trust import write_trust
 from tests.support.builders import image_files
-from tests.support.servers import loopback, served
+from tests.support.servers import loopback, served, toy_models
 
 pytestmark = pytest.mark.verifies("REQ-485", "SU-178")
 
@@ -26,9 +26,9 @@ BLOCK = re.compile(r"^```(python|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "http://127.0.0.1:8000"
 
 
-def blocks(kind: str) -> list[str]:
-    """The examples of the guide to the client, in order."""
-    text = (GUIDES / "client.md").read_text(encoding="utf-8")
+def blocks(kind: str, guide: str = "client.md") -> list[str]:
+    """The examples of a guide, in order."""
+    text = (GUIDES / guide).read_text(encoding="utf-8")
     return [code for found, code in BLOCK.findall(text) if found == kind]
 
 
@@ -41,8 +41,22 @@ class Desk:
     service: served.Service
 
     def as_here(self, code: str) -> str:
-        assert ADDRESS in code or "localhost" not in code
         return code.replace(ADDRESS, self.url)
+
+    def run(self, code: str) -> str:
+        """Run commands in the folder; gives what they print."""
+        commands = Path(sys.executable).parent
+        done = subprocess.run(
+            ["/bin/bash", "-eu", "-c", self.as_here(code)],
+            cwd=self.folder,
+            env={"PATH": f"{commands}:{os.environ['PATH']}", "HOME": str(self.folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr + done.stdout
+        return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +68,9 @@ def desk(service: served.Service, tmp_path_factory: pytest.TempPathFactory) -> I
     scan = image_files.nifti(volume, tuple(step / 1000 for step in spacing))
     for name in ("scan.nii.gz", "other.nii.gz"):
         (folder / name).write_bytes(scan)
+    (folder / "stack.tif").write_bytes(image_files.tiff(volume))
+    series = image_files.series(volume, tuple(step / 1000 for step in spacing))
+    (folder / "series.zip").write_bytes(image_files.zipped(series))
     np.save(folder / "volume.npy", volume)
     log = service.services.log
     trust = write_trust(Register.fold(log.entries()), log.origin, rules=LEAST_RULES)
@@ -83,19 +100,25 @@ WORDS = ("VERIFIED", "0.", "0.", "spacing 9 µm", "the trust file trust.json", "
 def test_an_example_on_the_command_line_runs(desk: Desk, number: int) -> None:
     codes = blocks("bash")
     assert len(codes) == 6
-    commands = Path(sys.executable).parent
-    done = subprocess.run(
-        ["/bin/bash", "-eu", "-c", desk.as_here(codes[number])],
-        cwd=desk.folder,
-        env={"PATH": f"{commands}:{os.environ['PATH']}", "HOME": str(desk.folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert PRINTED[number] in done.stdout
+    assert PRINTED[number] in desk.run(codes[number])
 
 
 PRINTED = ("receipt", "", "bytes", "receipt", "outside-intended-use", '"digest"')
 """What each example prints, among other words."""
+
+
+def test_the_commands_of_the_guide_to_serving_are_answered(desk: Desk) -> None:
+    codes = [code for code in blocks("bash", "serving.md") if f"{ADDRESS}/v1/segment" in code]
+    assert len(codes) == 1
+    assert desk.run(codes[0]).count('"decision":"answered"') == codes[0].count("curl") == 3
+
+
+def test_the_command_for_pictures_is_answered(desk: Desk) -> None:
+    (code,) = [code for code in blocks("bash", "serving.md") if "/predict" in code]
+    with (
+        toy_models.serving(desk.service, toy_models.COLOUR_PICTURES) as pictures,
+        loopback.listening(pictures.client.app) as url,
+    ):
+        picture = np.clip(toy_models.image(toy_models.COLOUR_PICTURES, 7), 0, 255).round().astype(np.uint8)
+        (desk.folder / "picture.png").write_bytes(image_files.png(picture))
+        assert '"decision":"answered"' in replace(desk, url=url).run(code)

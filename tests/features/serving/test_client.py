@@ -25,7 +25,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
 from minivess.records.log.callers import Scope
 from minivess.records.people.identity import KeyAlgorithm
-from minivess.workflows.serving import callers
+from minivess.workflows.serving.access import callers
 from minivess.workflows.serving.inference import mask_digest
 from tests.features.serving.conftest import Story
 from tests.support import interface_facts

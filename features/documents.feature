@@ -112,3 +112,38 @@ Feature: Documents that are made from one model
     Given a reference of its own whose head says "QMS form 7"
     When its documents are made in DOCX
     Then the head of each DOCX says "QMS form 7"
+
+  @REQ-503
+  Scenario: Every document of the table of documents is made
+    When its documents are made
+    Then there is a document for each of "requirements, risk-management-report, cybersecurity, usability, change-plan, signature-sheet"
+    And the table of documents names who owes each, where its text stands, and its approval
+
+  @REQ-503
+  Scenario: A text of the manufacturer is shown as it is, with its approval
+    Given the manufacturer wrote "docs/plans/usability.md" with a table, a list, code and "<script>" in its words
+    And a developer approved that text
+    When its documents are made
+    Then the document "usability" shows the words of the text and nothing of it as HTML
+    And the document "usability" names who approved the text, and is effective from that day
+    And the document "change-plan" says that there is no text
+
+  @REQ-503 @RC-208
+  Scenario: A missing chapter is named in its document and counted by the gate
+    Given the manufacturer wrote "docs/plans/usability.md" without the chapter "Summative evaluation"
+    When its documents are made
+    Then the document "usability" says that the chapter "Summative evaluation" is missing, who owes it and where
+    And the gate "documents" of a policy with it fails, and names the chapter
+
+  @REQ-503 @RC-208
+  Scenario: With every chapter the gate passes
+    Given the manufacturer wrote every chapter of every document
+    When its documents are made
+    Then no document has a missing chapter
+    And the gate "documents" of a policy with it passes
+
+  @REQ-503
+  Scenario: The architecture is drawn from the items and the imports of the code
+    Given two software items, and code of one that imports the other
+    When its documents are made
+    Then the document "architecture" draws both items, and counts the imports

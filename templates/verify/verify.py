@@ -618,6 +618,7 @@ trained-on: status=training-data sets?*=seen; seen: name=short accessions?*=shor
 gate calibration: kind=text id=slug at_most=share; gate criteria: kind=text id=slug at_most?=0
 gate trace: kind=text id=slug at_most?=0; gate risk: kind=text id=slug at_most?=0; gate runs: kind=text id=slug at_most?=0
 gate test-set: kind=text id=slug at_most?=0; gate scenarios: kind=text id=slug at_most?=0
+gate documents: kind=text id=slug at_most?=0
 gate lineage: kind=text id=slug at_most?=0; gate counts: kind=text id=slug at_most?=0; gate source: kind=text id=slug at_most?=0
 request: model=digest calibration=digest configuration=digest plan=digest criteria=digest data=digest inputs?~=digest
     policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
@@ -676,6 +677,7 @@ run-part: first_step=1 last_step=0 where=circumstances seconds=number entry?~=in
 circumstances: device=short processes?=1 threads=1 memory_format=short torch=short not_repeatable?*=short
 class-share: name=short foreground_fraction=number conformal=bool
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
+    missing_chapters?*=text
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
 risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
@@ -1565,7 +1567,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:cc18442308a34d5987e5a7653f5af25a65043a8e4fe2cd937c68bf3b4c0bfccb"
+LAYOUT_2 = "sha256:c0818fd4ee9ec548b161d78d381883b50d1e1e70086be8861b7743a6ff613853"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.
@@ -2306,11 +2308,11 @@ class Release:
             "parity": (export["tested_patches"], export["max_abs_difference"]),
             "criteria": (len(self.outcomes), sum(not one["met"] for one in self.outcomes)),
             "trace": (self.counts["requirements"], len(self.attested["gaps"])),
-            "risk": (self.counts["risks"], len(self.open_risks)),
+            "risk": (self.counts["risks"], len(self.open_risks)), "lineage": (len(traced), len(self.events(traced)[1])),
+            "documents": ("missing_chapters" in self.attested, len(self.attested.get("missing_chapters", []))),
             "pretraining": (len(ran), sum(one["trained_on"]["status"] != "declared" for one in self.starts)),
             "runs": (len(runs), sum(not run["member"] and not run["disposition"] for run in runs)),
             "scenarios": (len(results), sum(one["outcome"] != "passed" for one in results)),
-            "lineage": (len(traced), len(self.events(traced)[1])),
         }
         values = {kind: [value if count else None] for kind, (count, value) in judged.items()}
         values["baseline"] = [one["aggregates"]["dice"]["mean"] - one["baseline"]["mean"] for one in self.by_class.values()]
@@ -2342,7 +2344,7 @@ class Release:
             margin = None if value is None else value - limit if side == "at_least" else limit - value
             outcome = {"id": gate["id"], "passed": margin is not None and margin >= 0, "comparison": side.replace("_", " ")}
             outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
-            self.gates.append(dict(outcome, kind=kind, basis="attested" if kind in {"trace", "source"} else "derived"))
+            self.gates.append(dict(outcome, kind=kind, basis="attested" if kind in {"trace", "source", "documents"} else "derived"))
         stated = [fit(gate, "gate", GATES) for gate in parse(self.files[GATES], GATES)]
         check_same([gate["id"] for gate in stated], [gate["id"] for gate in self.gates], GATES, "by the policy")
         for said, found in zip(stated, self.gates):  # noqa: B905  as many

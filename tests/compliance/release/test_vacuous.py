@@ -72,6 +72,7 @@ def empty_facts() -> GateFacts:
             "requirements": 0,
             "risks": facts.risks.model_copy(update={"risks": (), "controls": ()}),
             "openings": 0,
+            "chapters": (),
             "undisposed": (),
             "runs": 0,
             "undelivered": (),
@@ -88,7 +89,7 @@ def gate_of(kind: str) -> Gate:
 
 def test_each_kind_of_gate_has_a_denominator() -> None:
     assert set(DENOMINATORS) == set(KINDS)
-    assert {kind for kind, one in DENOMINATORS.items() if one.may_be_zero} == {"test-set"}
+    assert {kind for kind, one in DENOMINATORS.items() if one.may_be_zero} == {"test-set", "documents"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -110,7 +111,8 @@ def test_a_gate_over_nothing_fails_and_says_so(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gate_prints_what_its_figure_is_a_part_of(kind: str) -> None:
     policy = ReleasePolicy.model_validate({"signatures": SIGNATURES, "gates": [gate_of(kind)]})
-    result = judge(policy, small_pack().release.facts)[0]
+    facts = small_pack().release.facts.model_copy(update={"chapters": ("the text is missing",)})
+    result = judge(policy, facts)[0]
     assert result.of is not None
     assert DENOMINATORS[kind].words(result.of) in result.message or kind == "counts"
 

@@ -21,12 +21,17 @@ from minivess.compliance.documents.documents import DOCUMENTS, document_models, 
 from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.formats.made import available, formats_of, in_formats
 from minivess.compliance.documents.formats.pdf import Imprint
-from minivess.compliance.documents.model.blocks import DocumentModel, Heading, inlines_in, plain
+from minivess.compliance.documents.model.blocks import DocumentModel, Drawing, Heading, Table, inlines_in, plain
+from minivess.compliance.facts.attested import attested_of
 from minivess.compliance.pack.pack import payload
+from minivess.compliance.release.gates import judge
 from minivess.compliance.standards.approved_subjects import approvable
+from minivess.compliance.standards.filing import FilingDocument, filing, missing_chapters
 from minivess.foundation.errors import MinivessError
 from minivess.records.device.project import Project
-from tests.support.builders.release_builder import PROJECT, TEMPLATES, Release, make_release
+from minivess.records.device.release import GateResult
+from minivess.records.device.release_policy import CountGate
+from tests.support.builders.release_builder import PROJECT, TEMPLATES, Release, make_release, policy_of_release
 
 scenarios("documents.feature")
 
@@ -277,7 +282,9 @@ def _(story: Story) -> None:
     assert story.dossier is not None
     reference = renderer_of(story.dossier.inputs).file("reference.docx")
     imprint = Imprint("device 1", "minivess", story.dossier.inputs.time)
-    made = in_formats(("docx",), story.models.values(), imprint, {}, reference)
+    figures = (story.release.workspace.evaluation / "figures").iterdir()
+    files = {f"evaluation/figures/{one.name}": one.read_bytes() for one in figures}
+    made = in_formats(("docx",), story.models.values(), imprint, files, reference)
     story.files = {f"documents/{name}": content for name, content in made.items()}
 
 
@@ -375,3 +382,201 @@ def _(story: Story, words: str) -> None:
     for name in story.models:
         document = docx.Document(BytesIO(story.files[f"documents/{name}.docx"]))
         assert [one.text for one in document.sections[0].header.paragraphs] == [words]
+
+
+TEXT = """# Usability summary
+
+Words before.
+
+## Use specification
+
+A list of users with {words} in it:
+
+- a *surgeon*
+- an operator with **years** of practice
+
+| user | place |
+|---|---|
+| nurse | ward `3` |
+
+```
+code stays
+```
+
+See [the standard](https://example.org/x) and [a script](javascript:alert).
+
+"""
+FILLER = "These are more than eight words of the manufacturer below the heading of this chapter.\n"
+
+
+def write(story: Story, path: str, text: str) -> None:
+    file = story.release.source / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+
+
+def chapters(document: FilingDocument, without: str = "") -> str:
+    return "\n".join(f"## {one}\n\n{FILLER}" for one in document.chapters if one != without) or FILLER
+
+
+def of_path(path: str) -> FilingDocument:
+    return next(one for one in filing() if one.path == path)
+
+
+@given(parsers.parse('the manufacturer wrote "{path}" with a table, a list, code and "{words}" in its words'))
+def _(story: Story, path: str, words: str) -> None:
+    write(story, path, TEXT.replace("{words}", words))
+
+
+@given("a developer approved that text")
+def _(story: Story) -> None:
+    tree, path = story.release.inputs().tree, "docs/plans/usability.md"
+    digest = approvable(tree.source, tree.items)[path]
+    story.release.log.append(story.release.people.developer, "trace.approve", {"subject": path, "digest": digest})
+
+
+@given(parsers.parse('the manufacturer wrote "{path}" without the chapter "{chapter}"'))
+def _(story: Story, path: str, chapter: str) -> None:
+    write(story, path, chapters(of_path(path), chapter))
+
+
+@given("the manufacturer wrote every chapter of every document")
+def _(story: Story) -> None:
+    for one in filing():
+        if one.path:
+            write(story, one.path, chapters(one))
+
+
+@given("two software items, and code of one that imports the other")
+def _(story: Story) -> None:
+    write(story, "requirements/parts.yaml", PARTS_OF_SOFTWARE)
+    write(
+        story,
+        "src/toy/alpha.py",
+        "from __future__ import annotations\n\nfrom toy import beta\nfrom toy.beta import sums\n",
+    )
+    write(story, "src/toy/beta.py", "def sums() -> int:\n    return 4\n")
+
+
+PARTS_OF_SOFTWARE = """\
+software_items:
+  - {id: SI-01, title: Toy, statement: The whole., safety_class: B}
+  - {id: SI-02, title: Alpha <a>, statement: The first., safety_class: B, part_of: SI-01}
+  - {id: SI-03, title: Beta, statement: The second., safety_class: B, part_of: SI-01}
+software_units:
+  - {id: SU-01, title: One, statement: Does one., part_of: SI-02, modules: [toy.alpha]}
+  - {id: SU-02, title: Two, statement: Does two., part_of: SI-03, modules: [toy.beta]}
+"""
+
+
+@then(parsers.parse('there is a document for each of "{names}"'))
+def _(story: Story, names: str) -> None:
+    assert story.error is None, story.error
+    assert set(names.split(", ")) <= set(story.models)
+    assert {f"{name}.html" for name in story.models} == {one.name for one in DOCUMENTS} == set(story.pages)
+
+
+@then("the table of documents names who owes each, where its text stands, and its approval")
+def _(story: Story) -> None:
+    tables = [one for one in story.models["configuration-management"].body if isinstance(one, Table)]
+    rows = {plain(row[0].content): [plain(cell.content) for cell in row] for row in tables[0].rows}
+    assert len(rows) == len(DOCUMENTS)
+    for one in DOCUMENTS:
+        row = rows[story.models[one.stem].identifier]
+        assert row[1:3] == [one.title, one.owed_by]
+        assert one.path in row[3]
+        assert ("missing" in row[3]) == bool(one.path)
+        assert row[4]
+
+
+@then('the document "usability" shows the words of the text and nothing of it as HTML')
+def _(story: Story) -> None:
+    assert story.error is None, story.error
+    page, model = story.pages["usability.html"], story.models["usability"]
+    words = text_of(page)
+    for word in (
+        "Words before.",
+        "with <script> in it",
+        "a surgeon",
+        "years of practice",
+        "nurse",
+        "ward 3",
+        "code stays",
+        "a script",
+    ):
+        assert word in words, word
+    assert "<script" not in page
+    assert 'href="javascript' not in page
+    assert any(isinstance(one, Table) and len(one.rows) == 1 for one in model.body)
+    assert [plain(one.content) for one in model.body if isinstance(one, Heading)][:2] == [
+        "This document",
+        "Use specification",
+    ]
+
+
+@then('the document "usability" names who approved the text, and is effective from that day')
+def _(story: Story) -> None:
+    facts = story.release.log.facts
+    entry = facts.entries[-1].body
+    said = f"approved docs/plans/usability.md on {entry.time.day} {entry.time:%B %Y} (entry {entry.index})"
+    assert said in text_of(story.pages["usability.html"])
+    assert story.models["usability"].title_block.value("Effective date") == f"{entry.time.day} {entry.time:%B %Y}"
+
+
+@then(parsers.parse('the document "{name}" says that there is no text'))
+def _(story: Story, name: str) -> None:
+    assert "There is no text." in text_of(story.pages[f"{name}.html"])
+
+
+def judged(story: Story) -> GateResult:
+    """The gate `documents`, on the facts of the files of the pack."""
+    assert story.error is None, story.error
+    assert story.dossier is not None
+    inputs = story.dossier.inputs
+    attested = attested_of(inputs.tree, inputs.coverage, inputs.tool)
+    known = policy_of_release()
+    gate = CountGate(kind="documents", id="documents")
+    policy = known.model_copy(update={"gates": (*known.gates, gate)})
+    facts = story.release.facts.model_copy(update={"chapters": attested.missing_chapters})
+    return next(one for one in judge(policy, facts) if one.id == "documents")
+
+
+@then(parsers.parse('the document "{name}" says that the chapter "{chapter}" is missing, who owes it and where'))
+def _(story: Story, name: str, chapter: str) -> None:
+    words = text_of(story.pages[f"{name}.html"])
+    assert f"the chapter “{chapter}” is missing; the manufacturer owes it in docs/plans/{name}.md" in words
+    assert words.count("missing; the manufacturer") == 1
+
+
+@then('the gate "documents" of a policy with it fails, and names the chapter')
+def _(story: Story) -> None:
+    result = judged(story)
+    assert not result.passed
+    assert result.value == len(missing_chapters(story.release.source)) > 1
+    assert result.basis == "attested"
+    assert "missing; the manufacturer owes it in" in result.message
+
+
+@then("no document has a missing chapter")
+def _(story: Story) -> None:
+    assert story.error is None, story.error
+    assert [name for name, page in story.pages.items() if "the manufacturer owes it" in page] == []
+
+
+@then('the gate "documents" of a policy with it passes')
+def _(story: Story) -> None:
+    result = judged(story)
+    assert result.passed
+    assert "No chapter is missing" in result.message
+
+
+@then('the document "architecture" draws both items, and counts the imports')
+def _(story: Story) -> None:
+    assert story.error is None, story.error
+    page, model = story.pages["architecture.html"], story.models["architecture"]
+    [drawing] = [one for one in model.body if isinstance(one, Drawing)]
+    assert "SI-02 Alpha &lt;a&gt;" in drawing.svg
+    assert "SI-03 Beta" in drawing.svg
+    assert drawing.svg in page
+    assert "SI-02 Alpha <a> SI-03 (2 imports)" in text_of(page)
+    assert "SI-03 Beta none of the others" in text_of(page)

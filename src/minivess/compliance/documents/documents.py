@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
@@ -12,27 +11,30 @@ from markupsafe import Markup
 from minivess.compliance.documents.chains import chains
 from minivess.compliance.documents.content.acts import act_of
 from minivess.compliance.documents.content.facts import OPEN, value_of
+from minivess.compliance.documents.content.odometer import odometer_sentence
+from minivess.compliance.documents.content.shown_items import items_of_kind
+from minivess.compliance.documents.content.structure import structure_of
+from minivess.compliance.documents.content.texts import text_blocks
 from minivess.compliance.documents.content.title_blocks import document_id, revision_history, title_block
+from minivess.compliance.documents.content.views import views_of
 from minivess.compliance.documents.data_card import data_card
 from minivess.compliance.documents.dossier import Dossier, PackInputs
 from minivess.compliance.documents.formats.made import in_formats
 from minivess.compliance.documents.formats.pdf import Imprint
 from minivess.compliance.documents.hugging_face import hugging_face_card
 from minivess.compliance.documents.log_story import RESULTS
-from minivess.compliance.documents.model.blocks import DocumentModel, numbered
+from minivess.compliance.documents.model.blocks import DocumentModel, Drawing, numbered
 from minivess.compliance.documents.model.html import body_html, contents_html, inline_html
 from minivess.compliance.documents.model_card import CardSources, ModelCard, model_card
 from minivess.compliance.documents.rendering import Renderer, plural
 from minivess.compliance.documents.seed_spread import seed_spread
 from minivess.compliance.site.signatures import model_of
-from minivess.compliance.site.view import by_relation
-from minivess.compliance.standards.filing import FilingDocument, filing
+from minivess.compliance.standards.filing import FilingDocument, filing, has_text
 from minivess.foundation.implements import implements
 from minivess.records.data.card import DataCard
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
 from minivess.records.items.risk_items import FACTOR_WORDS, story
-from minivess.records.items.trace_data import TraceItem
 
 DOCUMENTS = filing()
 """Every document of a pack, in the order in which a reader needs them."""
@@ -55,8 +57,17 @@ def document_models(renderer: Renderer, dossier: Dossier) -> tuple[DocumentModel
     Raises:
         InputError: a template is missing or malformed, or says something that it must not say by itself.
     """
-    facts = {**common_facts(dossier), **_facts(dossier), **named_facts(dossier)}
-    return tuple(_model(renderer, dossier, one, facts) for one in DOCUMENTS)
+    structure = structure_of(dossier.inputs.source, dossier.inputs.tree.items)
+    facts = {
+        **common_facts(dossier),
+        **_facts(dossier),
+        **views_of(dossier),
+        "structure": structure,
+        "odometer": odometer_sentence(dossier),
+        "own_templates": renderer.used(),
+    }
+    drawings = {} if structure.drawing is None else {"drawing:items": structure.drawing}
+    return tuple(_model(renderer, dossier, one, facts, drawings) for one in DOCUMENTS)
 
 
 @implements("REQ-041", "REQ-500")
@@ -119,8 +130,21 @@ def other_formats(
     return {**given, **{f"documents/{name}": content for name, content in made.items()}}
 
 
-def _model(renderer: Renderer, dossier: Dossier, document: FilingDocument, facts: Mapping[str, Any]) -> DocumentModel:
-    body = renderer.blocks(f"{document.name}.j2", {**facts, "document": document})
+def _model(
+    renderer: Renderer,
+    dossier: Dossier,
+    document: FilingDocument,
+    facts: Mapping[str, Any],
+    drawings: Mapping[str, Drawing],
+) -> DocumentModel:
+    alone = not renderer.has(f"{document.name}.j2")
+    template = "text.html.j2" if alone else f"{document.name}.j2"
+    named = named_facts(dossier, document)
+    of_document = {"document": document, "has_text": has_text(dossier.inputs.source, document)}
+    body = (
+        *renderer.blocks(template, {**facts, **named, **of_document}, drawings),
+        *text_blocks(dossier, document, alone=alone),
+    )
     return DocumentModel(
         name=document.stem,
         identifier=document_id(dossier, document),
@@ -146,8 +170,8 @@ def card_page(renderer: Renderer, facts: Mapping[str, Any]) -> str:
 
 
 @implements("REQ-501")
-def named_facts(dossier: Dossier) -> dict[str, Any]:
-    """The functions by which templates state facts and acts: `fact`, `known` and `act`."""
+def named_facts(dossier: Dossier, document: FilingDocument) -> dict[str, Any]:
+    """The functions by which the template of a document states facts and acts: `fact`, `known` and `act`."""
 
     def fact(name: str, one: str = "", several: str = "") -> Markup:
         value = value_of(dossier, name)
@@ -157,7 +181,7 @@ def named_facts(dossier: Dossier) -> dict[str, Any]:
     return {
         "fact": fact,
         "known": lambda name: value_of(dossier, name),
-        "act": lambda name: act_of(dossier, name),
+        "act": lambda name: act_of(dossier, name, text=document.path),
     }
 
 
@@ -187,10 +211,13 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
     return {
         "dossier": dossier,
         "trace": dossier.trace.trace,
-        "needs": _items(dossier, "user-need"),
-        "requirements": [*_items(dossier, "system-requirement"), *_items(dossier, "software-requirement")],
-        "controls": _items(dossier, "risk-control"),
-        "anomalies": [one.item for one in _items(dossier, "anomaly") if OPEN in one.item.facts],
+        "needs": items_of_kind(dossier, "user-need"),
+        "requirements": [
+            *items_of_kind(dossier, "system-requirement"),
+            *items_of_kind(dossier, "software-requirement"),
+        ],
+        "controls": items_of_kind(dossier, "risk-control"),
+        "anomalies": [one.item for one in items_of_kind(dossier, "anomaly") if OPEN in one.item.facts],
         "risks": _risks(dossier),
         "factor_words": FACTOR_WORDS,
         "chains": chains(dossier.trace),
@@ -223,26 +250,6 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "people": dossier.log.people,
         "results_entry": dossier.log.last(*RESULTS),
     }
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An item of the trace with its links both ways."""
-
-    item: TraceItem
-    up: tuple[tuple[str, tuple[str, ...]], ...]
-    """The words of each relation with the ids at its other ends."""
-    down: tuple[tuple[str, tuple[str, ...]], ...]
-    """As `up`, for what shows that it is met."""
-
-
-def _items(dossier: Dossier, kind: str) -> list[Shown]:
-    view = dossier.trace
-    return [
-        Shown(item, by_relation(view.up[item.id]), by_relation(view.down[item.id]))
-        for item in view.items
-        if item.kind == kind
-    ]
 
 
 def _risks(dossier: Dossier) -> list[dict[str, Any]]:

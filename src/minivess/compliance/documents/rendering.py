@@ -90,6 +90,10 @@ class Renderer:
         self._check(name)
         return read_fragment(self.render(name, facts), name, dict(drawings or {}))
 
+    def has(self, name: str) -> bool:
+        """Whether there is a template of this name."""
+        return (self.folder / name).is_file() or (self.own is not None and (self.own / name).is_file())
+
     def used(self) -> dict[str, str]:
         """The digest of each file of the source tree that replaces one of this version, by name, in order."""
         return {name: digest_file(self.own / name) for name in _own_names(self.own)} if self.own is not None else {}

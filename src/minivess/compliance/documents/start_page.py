@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from minivess.compliance.documents.content.odometer import odometer_sentence
+from minivess.compliance.documents.content.views import CAPTIONS, caption_of
 from minivess.compliance.documents.documents import DOCUMENTS, common_facts
 from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.formats.made import FORMATS
@@ -18,16 +20,6 @@ from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import MetricGate
 from minivess.records.evaluation.measures import DICE
 from minivess.records.people.identity import Identity
-
-_FIGURES = {
-    "overlay": "Best and worst case: the mask over the image, with missed and added voxels.",
-    "reliability": (
-        "Reliability: how often voxels of a given probability are vessel. "
-        "On the diagonal, the probabilities are calibrated."
-    ),
-    "measures": "Every case of the sealed test set, with the tuned intensity threshold beside it.",
-}
-_WORDS = ("never", "once", "twice", "three times", "four times", "five times")
 
 
 @dataclass(frozen=True)
@@ -99,14 +91,6 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text:
     return renderer.render("index.html.j2", facts)
 
 
-_MODES = {
-    "released": "The requester got the data key.",
-    "custodian": "The approver ran the evaluation and kept the data key.",
-    "opened": "The requester opened it with a released key (version 0.1.0).",
-}
-"""How a look was taken, in a sentence."""
-
-
 def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
     """Each measure of each class with its interval, its limit and, for Dice, the baseline."""
     limits = {
@@ -148,38 +132,6 @@ def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:
     return tuple(found)
 
 
-def odometer_sentence(dossier: Dossier) -> str:
-    """How many looks at the sealed test set there were, by whom, for what, in which mode, and what was fixed before."""
-    history = dossier.log.history
-    looks = history.looks()
-    if not looks:
-        return "There was no look at the sealed test set."
-    names = {tenure.identity.id: tenure.identity.name for tenure in dossier.log.register.tenures.values()}
-    often = f"exactly {_WORDS[len(looks)]}" if len(looks) < len(_WORDS) else f"{len(looks)} times"
-    sentence = f"The sealed test set was looked at {often}."
-    for look in looks:
-        when = dossier.log.entries[look.opening.index].body.time
-        asked, granted = look.requested, look.granted
-        sentence += f" Look {look.number}, entry {look.opening.index}, {when:%Y-%m-%d at %H:%M} UTC:"
-        if asked is not None:
-            who = asked.request.requester
-            sentence += f" {names.get(who, who)} requested it for “{asked.request.purpose}”."
-        if granted is not None:
-            who = granted.grant.approver
-            sentence += f" {names.get(who, who)} approved it (entry {granted.index})."
-        sentence += f" {_MODES[look.mode]}"
-        if look.discrepancies:
-            entries = " and ".join(str(index) for index in look.discrepancies)
-            sentence += f" DISCREPANCY: entry {entries} came to other figures under the same approval."
-    registered = [index for index in history.criteria.values() if index < looks[0].opening.index]
-    if registered:
-        sentence += (
-            f" The acceptance criteria were registered before (entry {min(registered)}). Each request names the digest of "
-            "the one model that may be evaluated."
-        )
-    return sentence
-
-
 def signatories(dossier: Dossier) -> tuple[Signatory, ...]:
     """The signatures that the policy and the built-in rules require."""
     return tuple(
@@ -197,15 +149,9 @@ def _place(value: float, top: float) -> float:
 
 
 def _figures(files: Sequence[str]) -> list[dict[str, str]]:
-    pictures = [name for name in files if name.startswith("evaluation/figures/")]
-    found = []
-    for name in pictures:
-        stem = name.rsplit("/", 1)[-1].rsplit(".", 1)[0]
-        found.append({"path": name, "caption": _FIGURES.get(stem, stem.replace("_", " ").replace("-", " "))})
-    return sorted(
-        found,
-        key=lambda item: list(_FIGURES.values()).index(item["caption"]) if item["caption"] in _FIGURES.values() else 9,
-    )
+    captions = list(CAPTIONS.values())
+    found = [{"path": name, "caption": caption_of(name)} for name in files if name.startswith("evaluation/figures/")]
+    return sorted(found, key=lambda item: captions.index(item["caption"]) if item["caption"] in captions else 9)
 
 
 def _folders(files: Sequence[str]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from minivess.compliance.standards.filing import missing_chapters
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.implements import implements
 from minivess.records.device.attested import (
@@ -53,6 +54,7 @@ def attested_of(tree: Tree, coverage: Iterable[ClauseCoverage], tool: Tool) -> A
         anomalies=tuple(
             KnownAnomaly(id=one.id, title=one.title) for one in sorted(anomalies, key=lambda one: (one.id, one.title))
         ),
+        missing_chapters=tuple(sorted(_text(one.words) for one in missing_chapters(tree.source))),
     )
 
 

@@ -25,7 +25,7 @@ from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.device.attested import Attested
 from minivess.records.device.release import GateFacts
-from minivess.records.device.release_policy import COUNTS, PRETRAINING, SOURCE, Gate, MetricGate
+from minivess.records.device.release_policy import COUNTS, DOCUMENTS, PRETRAINING, SOURCE, Gate, MetricGate
 from minivess.records.device.source_state import Reason, SourceState
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import EvaluationRecord
@@ -62,6 +62,8 @@ class ReleaseRecords:
     gaps: tuple[str, ...] | None = None
     """Open gaps, each in a sentence."""
     justified: tuple[str, ...] = ()
+    chapters: tuple[str, ...] | None = None
+    """Chapters of documents that are owed and not written."""
     events: bytes | None = None
     """Lineage events, one JSON object a line."""
     source: SourceState | None = None
@@ -90,6 +92,7 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry] | EarlierEntries)
         starts=records.starts,
         gaps=records.gaps,
         justified=records.justified,
+        chapters=records.chapters,
         risks=records.risks,
         openings=known.history.openings,
         undisposed=unaccounted_runs(known),
@@ -144,6 +147,7 @@ def read_gate_facts(
             requirements=_requirements(files),
             gaps=None if attested is None else tuple(one.message for one in attested.gaps),
             justified=() if attested is None else tuple(f"{one.message} ({one.remark})" for one in attested.justified),
+            chapters=None if attested is None else attested.missing_chapters,
             events=files.get(EVENTS),
             source=source,
         ),
@@ -309,6 +313,13 @@ DENOMINATORS: Mapping[str, Denominator] = MappingProxyType(
         "runs": Denominator(lambda _, facts: facts.runs, "training run", "training runs"),
         "scenarios": Denominator(
             lambda _, facts: None if facts.report is None else len(facts.report.results), "result", "results"
+        ),
+        DOCUMENTS: Denominator(
+            lambda _, facts: None if facts.chapters is None else len(facts.chapters),
+            "missing chapter",
+            "missing chapters",
+            before="",
+            may_be_zero="every chapter that is owed is written",
         ),
         "lineage": Denominator(
             lambda _, facts: facts.lineage_runs, "entry with a lineage run", "entries with a lineage run"

@@ -17,6 +17,7 @@ from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
     BUILT_IN_KINDS,
     COUNTS,
+    DOCUMENTS,
     PRETRAINING,
     SOURCE,
     BaselineGate,
@@ -64,6 +65,7 @@ _UNKNOWN = {
     "lineage": ("the delivery of lineage events is not known", "deliver what waits in the outbox"),
     PRETRAINING: ("the run records of the members are not there", "combine the members: `minivess ensemble`"),
     COUNTS: ("not everything that it counts was made", "make what is missing: `minivess status` names the next step"),
+    DOCUMENTS: ("the documents of the source tree were not looked at", "make the pack with this version"),
     SOURCE: ("the state of the source tree is not known", "build the release in a clone of the source"),
 }
 _SOURCE_MENDS: Mapping[Reason, str] = MappingProxyType(
@@ -78,7 +80,7 @@ _SOURCE_MENDS: Mapping[Reason, str] = MappingProxyType(
         "loaded files without an origin": "`uv sync --locked`, or put what the tests load into the tree; `minivess trace run`",
     }
 )
-ATTESTED = frozenset({"trace", SOURCE})
+ATTESTED = frozenset({"trace", SOURCE, DOCUMENTS})
 """Kinds of gates whose figure is an output of a tool, which a verifier does not compute again."""
 
 
@@ -313,6 +315,11 @@ def _count(gate: CountGate | PretrainingGate, facts: GateFacts) -> GateResult:
             _not_passed(facts),
             "correct what fails, enable what is skipped, and run the scenarios again on this tree",
         ),
+        DOCUMENTS: (
+            "Missing chapters of documents",
+            None if facts.chapters is None else list(facts.chapters),
+            "write each chapter under a heading of its name, in the file that the message names",
+        ),
         "lineage": (
             "Undelivered lineage events",
             None if facts.undelivered is None else [f"entry {index}" for index in facts.undelivered],
@@ -351,6 +358,7 @@ def _nothing_open(kind: str, count: int, facts: GateFacts) -> str:
         "trace": f"No gap in the traceability of {words}",
         "test-set": f"No look at the sealed test set; {whole.may_be_zero}",
         "runs": f"{every} used or with a disposition",
+        DOCUMENTS: f"No chapter is missing: {whole.may_be_zero}",
         "lineage": f"{every} have their lineage event" if count != 1 else f"{every} has its lineage event",
         COUNTS: ", ".join(f"{number} {name}" for name, number in (counts_of(facts) or {}).items()),
         SOURCE: f"The source is one commit, and all loaded files belong to it or to locked packages: none of {words} "

@@ -15,6 +15,7 @@ from typing import Literal, cast, get_args
 from minivess.compliance.standards.required_documents import documents, unanswered
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
 from minivess.foundation.reading.packaged_tables import read_table
 
 Owner = Literal["minivess", "manufacturer"]
@@ -64,7 +65,8 @@ class MissingChapter:
     @property
     def words(self) -> str:
         """In a sentence, with who owes it and where."""
-        what = f"the chapter “{self.chapter}”" if self.chapter else "the text"
+        owed = f" with the chapters {', '.join(self.document.chapters)}" if self.document.chapters else ""
+        what = f"the chapter “{self.chapter}”" if self.chapter else f"the text{owed}"
         return f"{self.document.title}: {what} is missing; the manufacturer owes it in {self.document.path}"
 
 
@@ -81,6 +83,7 @@ def filing() -> tuple[FilingDocument, ...]:
     )
 
 
+@implements("REQ-503", "RC-208")
 def missing_chapters(source: Path) -> tuple[MissingChapter, ...]:
     """What the manufacturer still owes of the texts in a source tree, in the order of the documents.
 
@@ -99,17 +102,21 @@ def missing_chapters(source: Path) -> tuple[MissingChapter, ...]:
     return tuple(found)
 
 
+def has_text(source: Path, document: FilingDocument) -> bool:
+    """Whether the manufacturer wrote a text for a document."""
+    return bool(document.path) and (source / document.path).is_file()
+
+
 def text_of(source: Path, document: FilingDocument) -> str | None:
     """The text of the manufacturer for a document; None where there is none.
 
     Raises:
         InputError: it is not UTF-8 or larger than `TEXT_LIMIT`.
     """
-    path = source / document.path
-    if not document.path or not path.is_file():
+    if not has_text(source, document):
         return None
     try:
-        return read_limited(path, limit=TEXT_LIMIT).decode("utf-8")
+        return read_limited(source / document.path, limit=TEXT_LIMIT).decode("utf-8")
     except UnicodeDecodeError:
         raise InputError("is not UTF-8 text", path=document.path, hint="save it as UTF-8") from None
 

@@ -53,6 +53,11 @@ class Attested(Record):
     open_clauses: Annotated[tuple[Text, ...], Field(max_length=10_000)]
     anomalies: Annotated[tuple[KnownAnomaly, ...], Field(max_length=10_000)]
 
+    missing_chapters: Annotated[
+        tuple[Text, ...] | None, Field(max_length=10_000, exclude_if=lambda missing: missing is None)
+    ] = None
+    """Chapters of documents that are owed and not written; None in packs of tools that did not look."""
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         keys: tuple[tuple[str, list[tuple[str, ...]]], ...] = (
@@ -60,6 +65,7 @@ class Attested(Record):
             ("justified", [(*gap_key(one), one.remark) for one in self.justified]),
             ("open_clauses", [(one,) for one in self.open_clauses]),
             ("anomalies", [(one.id, one.title) for one in self.anomalies]),
+            ("missing_chapters", [(one,) for one in self.missing_chapters or ()]),
         )
         for name, found in keys:
             if any(before > after for before, after in pairwise(found)):

@@ -31,6 +31,8 @@ class GateFacts(Record):
     """The weights that members started from, of those that did not start from their seed."""
     gaps: tuple[str, ...] | None = None
     """Gaps of traceability that are open, each in a sentence, with file and line where they are known."""
+    chapters: tuple[str, ...] | None = None
+    """Chapters of documents that are owed and not written, each in a sentence."""
     justified: tuple[str, ...] = ()
     """Gaps for which a justification counts, each with who and until when: no gate fails, and all are named."""
     risks: ResidualRisks | None = None

@@ -16,6 +16,8 @@ COUNTS = "counts"
 """Kind and name of the gate that fails where there is no case, group, requirement, risk, control or scenario."""
 SOURCE = "source"
 """Kind and name of the gate that fails for each reason why nothing may be released from the source tree."""
+DOCUMENTS = "documents"
+"""Kind of the gate that fails while chapters of documents are owed and not written."""
 BUILT_IN_KINDS = (COUNTS, SOURCE)
 """Gates that are judged before every release, in this order after those of the policy."""
 PRETRAINING = "pretraining"
@@ -74,12 +76,15 @@ class CountGate(Record):
     sealed test set; `runs`: finished training runs without a disposition; `scenarios`: scenarios and linked tests that
     did not pass; `lineage`: lineage events not delivered; `criteria`: acceptance criteria, as registered in the log before
     the test set was opened, that the evaluation does not meet; `counts`: those of cases, groups, requirements, risks,
-    controls and scenarios of which there are none; `source`: reasons why nothing may be released from the source tree, for
+    controls and scenarios of which there are none; `documents`: chapters that the manufacturer owes and that are not written;
+    `source`: reasons why nothing may be released from the source tree, for
     example uncommitted changes. `counts` and `source` are built in: they are judged with and without a line here, and allow
     no exception.
     """
 
-    kind: Literal["criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage", "counts", "source"]
+    kind: Literal[
+        "criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage", "documents", "counts", "source"
+    ]
     id: Slug
     at_most: Annotated[int, Field(ge=0)] = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from minivess.compliance.release.gate_facts import ReleaseRecords, facts_in
 from minivess.compliance.release.gates import judge
+from minivess.compliance.standards.filing import missing_chapters
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
@@ -40,6 +41,7 @@ def judge_gates(services: WorkspaceReader, release: ReleaseFacts | None = None) 
         requirements=len(tree.items.of(Requirement)),
         gaps=tuple(f"{one.gap.source.path}:{one.gap.source.line} {one.gap.message}" for one in tree.gaps if one.open),
         justified=tuple(f"{one.gap.message} ({one.remark})" for one in tree.gaps if not one.open),
+        chapters=tuple(one.words for one in missing_chapters(tree.source)),
         events=events.read_bytes() if events.is_file() else b"",
         source=known.source_state,
     )

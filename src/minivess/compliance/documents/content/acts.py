@@ -7,12 +7,15 @@ from datetime import datetime
 from types import MappingProxyType
 
 from minivess.compliance.documents.dossier import Dossier
-from minivess.compliance.standards.approved_subjects import APPROVED
+from minivess.compliance.standards.approved_subjects import APPROVED, TEMPLATES
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.records.items.items import SoupItem
 from minivess.records.items.trace import Signature
 from minivess.records.log.entry import EntryBody
+
+TEXT = "text.approval"
+"""The act that depends on the document."""
 
 
 def name_of(dossier: Dossier, actor: str) -> str:
@@ -87,6 +90,7 @@ ACTS: Mapping[str, Callable[[Dossier], str]] = MappingProxyType(
         "risk.review": _approved("risk"),
         "problems.review": _approved("problems"),
         "plan.approval": _approved("sdp.md"),
+        "templates.approval": _approved(TEMPLATES),
         "links.review": _reviews,
         "baseline": _baseline,
         "soup.review": _soup_review,
@@ -108,12 +112,19 @@ ACTS: Mapping[str, Callable[[Dossier], str]] = MappingProxyType(
 
 
 @implements("REQ-501")
-def act_of(dossier: Dossier, name: str) -> str:
+def act_of(dossier: Dossier, name: str, *, text: str = "") -> str:
     """An act in a sentence; where the log does not have it, the sentence says so.
+
+    Args:
+        dossier: the release.
+        name: of the act; `text.approval` is that of the text of the document.
+        text: where the text of the document is in the source tree; empty: it has none.
 
     Raises:
         InputError: there is no act of this name.
     """
+    if name == TEXT:
+        return approval_words(dossier, text) if text else "No text is asked for."
     tell = ACTS.get(name)
     if tell is None:
         raise InputError(f"there is no act {name!r}", hint=f"acts: {', '.join(ACTS)}")

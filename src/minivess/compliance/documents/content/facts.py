@@ -76,6 +76,39 @@ def _gates(*, passed: bool) -> Callable[[Dossier], Value]:
     return lambda dossier: sum(gate.passed is passed for gate in dossier.inputs.gates)
 
 
+def _severity(stage: str) -> Callable[[Dossier], Value]:
+    def compute(dossier: Dossier) -> Value:
+        steps = [getattr(risk, stage).severity for risk in dossier.risks.risks]
+        if not steps:
+            return "no risk is estimated"
+        return f"{max(steps)} ({dossier.risks.plan.severity[max(steps) - 1].word})"
+
+    return compute
+
+
+def _serious_from(dossier: Dossier) -> Value:
+    step = dossier.risks.plan.serious_from
+    return "not stated" if step is None else f"{step} ({dossier.risks.plan.severity[step - 1].word})"
+
+
+def _tests_of(*kinds: str) -> Callable[[Dossier], Value]:
+    return lambda dossier: len({test.name for one in dossier.trace.items if one.kind in kinds for test in one.tests})
+
+
+def _scenarios(dossier: Dossier) -> Value:
+    return len({(row.path, row.name) for one in dossier.trace.items for row in one.scenarios})
+
+
+def _shared_groups(dossier: Dossier) -> Value:
+    """Independent groups with cases in more than one part."""
+    groups = groups_of(dossier.manifest, dossier.split)
+    parts: dict[str, set[str]] = {}
+    for part in Part:
+        for case in dossier.split.part(part):
+            parts.setdefault(str(groups[case]), set()).add(part.value)
+    return sum(len(found) > 1 for found in parts.values())
+
+
 def _clauses(status: str) -> Callable[[Dossier], Value]:
     return lambda dossier: sum(row.status == status for row in dossier.inputs.coverage)
 
@@ -114,6 +147,13 @@ FACTS: Mapping[str, Callable[[Dossier], Value]] = MappingProxyType(
         "risks.count": lambda dossier: len(dossier.risks.risks),
         "risks.unacceptable": _unacceptable,
         "risks.levels": _levels,
+        "risks.severity-before": _severity("initial"),
+        "risks.severity-after": _severity("residual"),
+        "risks.serious-from": _serious_from,
+        "plan.unit-tests": _tests_of("software-unit"),
+        "plan.integration-tests": _tests_of("software-item", "software-requirement", "system-requirement"),
+        "plan.scenarios": _scenarios,
+        "split.shared-groups": _shared_groups,
         "controls.count": _count("risk-control"),
         "controls.verified": _controls_verified,
         "threats.count": _count("threat"),

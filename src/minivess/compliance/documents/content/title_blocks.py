@@ -12,7 +12,7 @@ from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.model.blocks import Cell, Code, Inlines, Table, Text, TitleBlock
 from minivess.compliance.release.chain import PREPARED
 from minivess.compliance.standards.approved_subjects import APPROVED
-from minivess.compliance.standards.filing import FilingDocument
+from minivess.compliance.standards.filing import FilingDocument, has_text
 from minivess.foundation.implements import implements
 from minivess.records.device.preparation import ReleasePrepared
 from minivess.records.people.identity import Meaning
@@ -120,7 +120,7 @@ def _author(dossier: Dossier, document: FilingDocument) -> str:
     tool = dossier.inputs.tool
     made = f"{tool.name} {tool.version}, from the records"
     if not document.subject:
-        return f"{made}; the text is {document.path}" if document.path else made
+        return f"{made}; the text is {document.path}" if has_text(dossier.inputs.source, document) else made
     names = {one.author for item in dossier.trace.items for one in item.history}
     named = ", ".join(sorted(names)[:_MOST_AUTHORS]) + (" and others" if len(names) > _MOST_AUTHORS else "")
     return f"{made}; items by {named}" if names else made

@@ -2344,7 +2344,7 @@ class Release:
             margin = None if value is None else value - limit if side == "at_least" else limit - value
             outcome = {"id": gate["id"], "passed": margin is not None and margin >= 0, "comparison": side.replace("_", " ")}
             outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
-            self.gates.append(dict(outcome, kind=kind, basis="attested" if kind in {"trace", "source", "documents"} else "derived"))
+            self.gates.append(dict(outcome, kind=kind, basis=("derived", "attested")[kind in {"trace", "source", "documents"}]))
         stated = [fit(gate, "gate", GATES) for gate in parse(self.files[GATES], GATES)]
         check_same([gate["id"] for gate in stated], [gate["id"] for gate in self.gates], GATES, "by the policy")
         for said, found in zip(stated, self.gates):  # noqa: B905  as many

@@ -38,7 +38,7 @@ from minivess.compliance.documents.model.blocks import (
 from minivess.compliance.documents.model.fragments import read_fragment, trimmed
 from minivess.compliance.documents.model.html import body_html, contents_html
 from minivess.compliance.documents.model.template_rules import check_template
-from minivess.compliance.documents.rendering import FRAMES, Renderer
+from minivess.compliance.documents.rendering import FRAMES, Renderer, coded
 from minivess.foundation.errors import InputError
 from tests.support.builders.release_builder import TEMPLATES
 from tests.support.properties import given
@@ -227,3 +227,16 @@ def test_a_clause_is_cited_as_it_is_written(text: str) -> None:
 def test_what_is_no_clause_is_not_cited(text: str) -> None:
     with pytest.raises(InputError):
         cite(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("run `a <b>` now", "run <code>a &lt;b&gt;</code> now"),
+        ("one ` alone", "one ` alone"),
+        ("`all`", "<code>all</code>"),
+        ("<i>plain</i>", "&lt;i&gt;plain&lt;/i&gt;"),
+    ],
+)
+def test_backticks_become_code(text: str, shown: str) -> None:
+    assert str(coded(text)) == shown

@@ -19,6 +19,7 @@ from jinja2 import (
     TemplateNotFound,
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup, escape
 
 from minivess.compliance.documents.content.citations import cite
 from minivess.compliance.documents.model.blocks import Blocks, Drawing
@@ -171,6 +172,7 @@ def _environment(folder: Path, own: Path | None) -> ImmutableSandboxedEnvironmen
         figure,
         significant,
         percent,
+        coded,
         moment,
         day,
         short,
@@ -217,6 +219,16 @@ def measure(name: str, unit: LengthUnit | None = None) -> str:
 def lengths(values: Sequence[float], unit: LengthUnit) -> str:
     """Lengths along the axes with their unit."""
     return shown(values, unit)
+
+
+def coded(text: str) -> Markup:
+    """The words of an item, with what stands between backticks as code."""
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its partner
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
 
 
 def percent(value: float, digits: int = 1) -> str:

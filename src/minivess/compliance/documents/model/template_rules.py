@@ -24,7 +24,7 @@ _WORDS = re.compile(
 )
 _DONE = (
     "reviewed|approved|signed|authorised|authorized|inspected|trained|qualified|assessed|confirmed|accepted|audited|witnessed|"
-    "attested|agreed|decided|adjudicated|annotated|verified|validated|released|interviewed|observed|consulted|informed"
+    "attested|agreed|fixed|fitted|measured|calibrated|evaluated|decided|adjudicated|annotated|verified|validated|released|interviewed|observed|consulted|informed"
 )
 _ACT = re.compile(rf"\b(?:was|were|has been|have been|had been|got)\s+(?:\w+\s+)?(?:{_DONE})\b", re.IGNORECASE)
 FUNCTIONS = frozenset({"fact", "known", "act", "cite"})

@@ -533,7 +533,7 @@ def judged(story: Story) -> GateResult:
     assert story.error is None, story.error
     assert story.dossier is not None
     inputs = story.dossier.inputs
-    attested = attested_of(inputs.tree, inputs.coverage, inputs.tool)
+    attested = attested_of(inputs.tree, inputs.coverage, inputs.tool, story.dossier.missing)
     known = policy_of_release()
     gate = CountGate(kind="documents", id="documents")
     policy = known.model_copy(update={"gates": (*known.gates, gate)})

@@ -12,11 +12,14 @@ from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.view import PackPaths, TraceView
+from minivess.compliance.standards.filing import missing_chapters
 from minivess.compliance.trace.trace_data import view
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.clock import timestamp
-from minivess.foundation.digests import Digest, digest_file
+from minivess.foundation.digests import Digest, digest_bytes, digest_file
 from minivess.foundation.errors import RefusedError
+from minivess.foundation.files import read_limited
+from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.foundation.reading.json_records import read_json_record
 from minivess.foundation.reading.lock_file import lock_place
@@ -47,6 +50,7 @@ from minivess.records.items.trace_data import ClauseCoverage, TraceProject
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.model import CalibrationRecord, RunRecord
 
+_EVIDENCE_LIMIT = 1 << 30
 EVIDENCE = "evidence"
 """The folder in `traceability/` with the files that results name."""
 
@@ -134,6 +138,11 @@ class Dossier:
         """Why nothing may be released from this source tree, in words; empty when it may."""
         return ", ".join(self.inputs.source_state.not_releasable)
 
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """Chapters of documents that are owed and not written, each in a sentence."""
+        return tuple(one.words for one in missing_chapters(self.inputs.source))
+
     @property
     def failing(self) -> tuple[GateResult, ...]:
         """Gates that do not hold."""
@@ -200,3 +209,25 @@ def _record[R: Record](workspace: Workspace, name: str, kind: type[R]) -> R:
 def _missing(name: str) -> RefusedError:
     row = file_of(name)
     return RefusedError(f"the pack needs {row.place_of(name)}, which is not there", hint=f"run `{row.command}`")
+
+
+@implements("REQ-108")
+def evidence_files(dossier: Dossier) -> dict[str, bytes]:
+    """The files that results name, which the recorded results tie to the log by their digests.
+
+    Raises:
+        RefusedError: a file is missing, or is not the one that a result names.
+    """
+    named = {file for result in dossier.report.results for file in result.evidence if file.digest is not None}
+    found: dict[str, bytes] = {}
+    for file in sorted(named, key=lambda one: one.path):
+        path = dossier.inputs.source / file.path
+        if not path.is_file():
+            raise RefusedError(f"the evidence file {file.path} is not there", hint="run `minivess trace run`")
+        content = read_limited(path, limit=_EVIDENCE_LIMIT)
+        if digest_bytes(content) != file.digest:
+            raise RefusedError(
+                f"the evidence file {file.path} is not the one that a result names", hint="run `minivess trace run`"
+            )
+        found[f"traceability/{EVIDENCE}/{file.path}"] = content
+    return found

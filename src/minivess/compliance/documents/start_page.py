@@ -16,7 +16,6 @@ from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.identity.signature_rules import signatures_of_release
 from minivess.compliance.site.signatures import model_of
-from minivess.compliance.standards.filing import missing_chapters
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import MetricGate
 from minivess.records.evaluation.measures import DICE
@@ -86,7 +85,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text:
         "results_entry": dossier.log.last(*RESULTS),
         "model": model_of(dossier.trace.trace),
         "entries": len(dossier.log.entries),
-        "missing": len(missing_chapters(dossier.inputs.source)),
+        "missing": len(dossier.missing),
         "formats": [FORMATS[one].title for one in dossier.inputs.formats],
         "asked": None if dossier.project.documents is None else dossier.project.documents.formats,
     }

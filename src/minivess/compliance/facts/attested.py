@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from minivess.compliance.standards.filing import missing_chapters
 from minivess.compliance.trace.tree import Tree
 from minivess.foundation.implements import implements
 from minivess.records.device.attested import (
@@ -23,13 +22,16 @@ _LONGEST = 10_000
 
 
 @implements("REQ-232")
-def attested_of(tree: Tree, coverage: Iterable[ClauseCoverage], tool: Tool) -> Attested:
+def attested_of(
+    tree: Tree, coverage: Iterable[ClauseCoverage], tool: Tool, missing: Iterable[str] | None = None
+) -> Attested:
     """What is attested of a source tree.
 
     Args:
         tree: the tree, with recorded results.
         coverage: how the clauses of standards stand for it.
         tool: what found it.
+        missing: chapters of documents that are owed and not written, each in a sentence; None: not looked at.
     """
     still_open = [
         AttestedGap(kind=one.gap.kind, item=_text(one.gap.item), message=_text(one.gap.message))
@@ -54,7 +56,7 @@ def attested_of(tree: Tree, coverage: Iterable[ClauseCoverage], tool: Tool) -> A
         anomalies=tuple(
             KnownAnomaly(id=one.id, title=one.title) for one in sorted(anomalies, key=lambda one: (one.id, one.title))
         ),
-        missing_chapters=tuple(sorted(_text(one.words) for one in missing_chapters(tree.source))),
+        missing_chapters=None if missing is None else tuple(sorted(_text(one) for one in missing)),
     )
 
 

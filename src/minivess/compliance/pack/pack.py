@@ -25,7 +25,7 @@ from minivess.compliance.documents.documents import (
     other_formats,
     renderer_of,
 )
-from minivess.compliance.documents.dossier import EVIDENCE, Dossier, PackInputs, gather
+from minivess.compliance.documents.dossier import Dossier, PackInputs, evidence_files, gather
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
 from minivess.compliance.documents.start_page import index_page
 from minivess.compliance.facts.attested import attested_of
@@ -174,7 +174,7 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
     check_made({f"{DATA}{name}": content for name, content in files.items()}, inputs.chain)
     files |= _derived(dossier)
     files |= {f"traceability/{name}": content for name, content in site_files(dossier.trace)}
-    files |= _evidence(dossier)
+    files |= evidence_files(dossier)
     files |= _verifier(inputs.templates)
     files |= {} if inputs.uncommitted is None else {UNCOMMITTED.removeprefix(DATA): inputs.uncommitted}
     renderer = renderer_of(inputs)
@@ -320,7 +320,7 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
         "bom/soup.csv": soup_csv(dossier.soup).encode("utf-8"),
         "release/policy.json": policy_file(inputs.policy),
         "release/risks.json": canonical(dossier.risks.residual()),
-        "release/attested.json": canonical(attested_of(inputs.tree, inputs.coverage, inputs.tool)),
+        "release/attested.json": canonical(attested_of(inputs.tree, inputs.coverage, inputs.tool, dossier.missing)),
         "release/cases.csv": cases_csv(dossier.evaluation).encode("utf-8"),
     }
 
@@ -359,21 +359,6 @@ def _events_of(log: LogFacts, events: bytes) -> bytes:
             )
         found.append(line + b"\n")
     return b"".join(found)
-
-
-@implements("REQ-108")
-def _evidence(dossier: Dossier) -> dict[str, bytes]:
-    """The files that results name, which the recorded results tie to the log by their digests."""
-    named = {file for result in dossier.report.results for file in result.evidence if file.digest is not None}
-    found: dict[str, bytes] = {}
-    for file in sorted(named, key=lambda one: one.path):
-        content = _read(dossier.inputs.source / file.path)
-        if digest_bytes(content) != file.digest:
-            raise RefusedError(
-                f"the evidence file {file.path} is not the one that a result names", hint="run `minivess trace run`"
-            )
-        found[f"traceability/{EVIDENCE}/{file.path}"] = content
-    return found
 
 
 def _events_by_run(events: bytes) -> Iterator[tuple[RunEvent, bytes]]:

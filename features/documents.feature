@@ -67,6 +67,13 @@ Feature: Documents that are made from one model
     And the other documents are made from the templates of this version
 
   @REQ-504
+  Scenario: A source tree with the templates of this version replaces none
+    When its documents are made
+    And the source tree has the templates of this version
+    And its documents are made again from that tree
+    Then the pages are the same, and no template is replaced
+
+  @REQ-504
   Scenario: The frame of pages is no template that can be replaced
     Given a file of its own named "base.html.j2" with "nothing"
     When its documents are made

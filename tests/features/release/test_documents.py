@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -580,3 +581,26 @@ def _(story: Story) -> None:
     assert drawing.svg in page
     assert "SI-02 Alpha <a> SI-03 (2 imports)" in text_of(page)
     assert "SI-03 Beta none of the others" in text_of(page)
+
+
+@when("the source tree has the templates of this version")
+def _(story: Story) -> None:
+    shutil.copytree(TEMPLATES / "documents", story.own, dirs_exist_ok=True)
+
+
+@when("its documents are made again from that tree", target_fixture="before")
+def _(story: Story) -> dict[str, str]:
+    before, models = dict(story.pages), story.models
+    assert story.dossier is not None
+    renderer = renderer_of(story.dossier.inputs)
+    assert renderer.own is not None
+    story.models = {one.name: one for one in document_models(renderer, story.dossier)}
+    story.pages = html_pages(renderer, story.dossier, story.models.values())
+    assert models.keys() == story.models.keys()
+    return before
+
+
+@then("the pages are the same, and no template is replaced")
+def _(story: Story, before: dict[str, str]) -> None:
+    assert story.pages == before
+    assert "the source tree replaces none" in text_of(story.pages["configuration-management.html"])

@@ -96,8 +96,10 @@ class Renderer:
         return (self.folder / name).is_file() or (self.own is not None and (self.own / name).is_file())
 
     def used(self) -> dict[str, str]:
-        """The digest of each file of the source tree that replaces one of this version, by name, in order."""
-        return {name: digest_file(self.own / name) for name in _own_names(self.own)} if self.own is not None else {}
+        """The digest of each file of the source tree that replaces one of this version by another one, by name, in order."""
+        found = {} if self.own is None else {name: digest_file(self.own / name) for name in _own_names(self.own)}
+        known = {name: digest_file(self.folder / name) for name in found if (self.folder / name).is_file()}
+        return {name: digest for name, digest in found.items() if digest != known.get(name)}
 
     @cached_property
     def logo(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ssl
 from pathlib import Path
+from typing import Any, ClassVar, cast
 
 import pytest
 from cryptography import x509
@@ -15,8 +16,10 @@ from cryptography.x509.oid import NameOID
 from minivess.foundation.errors import InputError, UsageError
 from minivess.records.log.callers import Scope
 from tests.support.lazy_modules import lazily
+from tests.support.projects import ProjectFolder
 from tests.support.properties import given
 from tests.support.properties import strategies as st
+from tests.support.servers import served, toy_models
 
 with lazily(
     "fastapi",
@@ -25,10 +28,12 @@ with lazily(
     "minivess.serving.inference.access.rules",
     "minivess.serving.inference.access.repeats",
     "minivess.serving.inference.access.headers",
+    "minivess.serving.inference.access.gate",
 ):
     import fastapi
+    from fastapi import testclient
 
-    from minivess.serving.inference.access import buckets, exposure, headers, repeats, rules
+    from minivess.serving.inference.access import buckets, exposure, gate, headers, repeats, rules
 
 pytestmark = pytest.mark.verifies("SU-168")
 
@@ -185,6 +190,27 @@ def test_a_page_runs_its_own_blocks_alone() -> None:
     assert rules_of["frame-ancestors"] == "'none'"
 
 
+@pytest.mark.verifies("REQ-446")
+def test_nothing_is_let_through_when_callers_cannot_be_found_out() -> None:
+    class Engine:
+        """Fails in a way that nothing expects."""
+
+        counted: ClassVar[list[str]] = []
+
+        def callers(self) -> object:
+            raise RuntimeError("a secret")
+
+        def turn_away(self, reason: str) -> None:
+            self.counted.append(reason)
+
+    made = fastapi.FastAPI()
+    made.add_api_route("/v1/segment", lambda: "reached", methods=["POST"])
+    made.add_middleware(gate.Gate, engine=cast("Any", Engine()))
+    answer: Any = testclient.TestClient(made).post("/v1/segment")
+    assert (answer.status_code, Engine.counted) == (503, ["failed"])
+    assert "secret" not in answer.text
+
+
 def held(size: int, status: int = 200) -> fastapi.Response:
     return fastapi.Response(b"x" * size, status)
 
@@ -217,3 +243,17 @@ def test_what_failed_is_answered_anew() -> None:
     large.reserve(("pacs", "one"), "body")
     large.finish(("pacs", "one"), held(11))
     assert not large.knows(("pacs", "one"))
+
+
+@pytest.mark.verifies("REQ-450")
+def test_colours_of_classes_are_no_attributes(servable_project: ProjectFolder, tmp_path: Path) -> None:
+    with (
+        served.running(servable_project.copy_to(tmp_path / "project")) as service,
+        toy_models.serving(service, toy_models.TWO_CLASSES) as other,
+    ):
+        text = other.client.get("/").text
+    assert " style=" not in text
+    assert "<script" not in text
+    for label in toy_models.TWO_CLASSES.classes:
+        assert f".of-{label.value} {{ background: {label.colour}; }}" in text.split("</style>")[0]
+        assert f'class="colour of-{label.value}"' in text

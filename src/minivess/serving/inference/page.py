@@ -57,7 +57,7 @@ def front_page(model: ServedModel) -> str:
     )
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(model.device)} – inference</title><style>{_STYLE}</style></head><body>
+<title>{escape(model.device)} – inference</title><style>{_style(model)}</style></head><body>
 <h1>{escape(model.device)}</h1>
 <p>{escape(model.statement)}</p>
 <dl>{facts}</dl>
@@ -80,13 +80,21 @@ machine alone.</p>
 """
 
 
+def _style(model: ServedModel) -> str:
+    """The styles, with the colour of each class: attributes with styles are forbidden by the policy of the page."""
+    colours = (
+        f".of-{one.value} {{ background: {escape(one.colour)}; }}"
+        for one in model.task.classes
+        if one.colour is not None
+    )
+    return "\n".join((_STYLE, *colours))
+
+
 def _classes(model: ServedModel) -> str:
     """The classes of the mask, each with its second mask."""
     rows = []
     for label, threshold in zip(model.task.classes, model.conformal_thresholds, strict=True):
-        swatch = (
-            "" if label.colour is None else f'<span class="colour" style="background: {escape(label.colour)}"></span>'
-        )
+        swatch = "" if label.colour is None else f'<span class="colour of-{label.value}"></span>'
         code = "" if label.code is None else f'<br><span class="soft">{escape(str(label.code))}</span>'
         wide = "none: no guarantee" if threshold is None else f"probability ≥ {threshold:.3g}"
         name = f'<span class="name">{swatch}{escape(label.name)}</span>'

@@ -6,6 +6,7 @@ client and headers that proxies add say nothing here: they can be written by any
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ from minivess.serving.inference.volumes import Limits
 from minivess.workflows.serving.access.callers import Caller, Callers
 from minivess.workflows.serving.inference import InferenceService
 
+_OPERATOR = "inform the service's operator; send the request again later"
+_log = logging.getLogger(__name__)
 _CALLER: Final = "minivess.caller"
 _LONGEST_KEY = 256
 _DIGITS = 18
@@ -125,6 +128,10 @@ class Gate:
         except MinivessError as error:
             self._engine.turn_away(RefusalReason.NOT_IN_USE)
             return problems.problem_response("not-in-use", 503, error.message, hint=error.hint)
+        except Exception as error:  # whatever it is, nothing is answered, and nothing of it is said
+            _log.error("who may call could not be found out: %s", type(error).__name__)
+            self._engine.turn_away(RefusalReason.FAILED)
+            return problems.problem_response("not-in-use", 503, "who may call could not be found out", hint=_OPERATOR)
         return self._judged(scope, callers, need, headers)
 
     def _judged(self, scope: Scope, callers: Callers, need: Need, headers: Headers) -> Response | None:

@@ -15,6 +15,14 @@ Feature: A service where the device's log is elsewhere
     When the site is to be served beside the device's log as well
     Then this is refused, because the serving log is missing
 
+  @REQ-171 @REQ-454 @RC-60
+  Scenario: Answers from elsewhere are anchored
+    Given a folder to serve from and its admission
+    And the service is started from the folder alone
+    When a copy of its log is anchored, and the admission is written again
+    Then the receipt of its answer is verified with the trust file and its witness
+    And an older copy of its log is not anchored
+
   @REQ-448 @RC-190
   Scenario Outline: An admission that does not hold is refused
     Given a folder to serve from and its admission

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from minivess.records.people.identity import KeyAlgorithm
 from minivess.workflows.models import promotion
 from minivess.workflows.people import accounts
 from minivess.workflows.serving.access import admission, callers
-from minivess.workflows.serving.distant import deploy, open_distant
+from minivess.workflows.serving.distant import anchor_copy, deploy, open_distant
 from minivess.workflows.serving.inference import InferenceService
 from tests.support import projects
 from tests.support.lazy_modules import lazily
@@ -331,6 +332,39 @@ def _(desk: Desk) -> None:
 @when("six more days pass")
 def _(desk: Desk) -> None:
     pass_days(6)(desk)
+
+
+@when("a copy of its log is anchored, and the admission is written again")
+def _(desk: Desk, tmp_path: Path) -> None:
+    desk.stack.close()
+    for name in ("first", "second"):
+        desk.start()
+        assert desk.send().status_code == 200
+        desk.stack.close()
+        shutil.copy(desk.folder / "evidence" / "serving" / "main.db", tmp_path / f"{name}.db")
+    with desk.project.services() as services:
+        signer = desk.project.signers[accounts.INFERENCE_IDENTITY]
+        assert anchor_copy(services, signer, tmp_path / "second.db")
+        assert not anchor_copy(services, signer, tmp_path / "second.db")
+    again(desk)
+    desk.start()
+
+
+@then("the receipt of its answer is verified with the trust file and its witness")
+def _(desk: Desk) -> None:
+    receipt = Receipt.model_validate(desk.client.get("/v1/receipts/1").json())
+    for one in receipt.through:
+        assert "w.example" in one.checkpoint
+    verdict = verify_receipt(receipt, log_key=desk.trusted, actor=desk.trusted)
+    assert verdict.holds, verdict.first_failure
+    assert "anchors these 4 entries" in verdict.checks[-1].detail
+
+
+@then("an older copy of its log is not anchored")
+def _(desk: Desk, tmp_path: Path) -> None:
+    with desk.project.services() as services, pytest.raises(MinivessError) as caught:
+        anchor_copy(services, desk.project.signers[accounts.INFERENCE_IDENTITY], tmp_path / "first.db")
+    assert "rolled back" in caught.value.message
 
 
 @then("an image is answered")

@@ -10,7 +10,7 @@ from minivess.cli.groups import Group
 from minivess.cli.models.analysis import explain, robustness
 from minivess.cli.models.packages import bento
 from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
-from minivess.cli.serving.admission import admission, deploy
+from minivess.cli.serving.admission import admission, anchor, deploy
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
 from minivess.foundation.paths import Workspace
 from minivess.records.people.roles import Role
@@ -19,7 +19,18 @@ from minivess.records.people.roles import Role
 @click.group(
     cls=Group,
     sections={
-        "Commands": ("export", "robustness", "explain", "compare", "promote", "deploy", "admission", "bento", "dispose")
+        "Commands": (
+            "export",
+            "robustness",
+            "explain",
+            "compare",
+            "promote",
+            "deploy",
+            "admission",
+            "anchor",
+            "bento",
+            "dispose",
+        )
     },
 )
 def model() -> None:
@@ -69,6 +80,7 @@ def compare(
         show_comparison(found)
 
 
+model.add_command(anchor)
 model.add_command(deploy)
 model.add_command(admission)
 model.add_command(robustness)

@@ -38,6 +38,26 @@ def deploy(project: Path, *, folder: Path, site: str, as_json: bool) -> None:
 
 
 @click.command()
+@click.argument("database", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@_site
+@json_option
+@click.pass_obj
+def anchor(project: Path, *, database: Path, site: str, as_json: bool) -> None:
+    """Put the newest checkpoint of a serving log from elsewhere into the log.
+
+    DATABASE is a copy of evidence/serving/SITE.db of the folder that is served elsewhere. It must continue what the device's
+    log knows of it. From the next admission on, receipts of the answers in it lead to this checkpoint.
+    """
+    from minivess.workflows.people.accounts import INFERENCE_IDENTITY, unlock
+    from minivess.workflows.serving.distant import anchor_copy
+
+    with services_of(project) as services:
+        signer = unlock(services, INFERENCE_IDENTITY, passphrase_for(INFERENCE_IDENTITY))
+        new = anchor_copy(services, signer, database, site=site)
+    emit("anchored" if new else "nothing new", {"anchored": new, "site": site}, as_json=as_json)
+
+
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @_site
 @json_option

@@ -1,7 +1,7 @@
 """A folder to serve from where the device's log is elsewhere: the exported model, the serving log, and the service's keys.
 
 `deploy` makes the folder beside the device's log. Elsewhere the service is started with an admission (`access.admission`) in
-place of that log. Anchors of the serving log are made where the device's log is, from a copy that is brought back.
+place of that log. Anchors of the serving log are made by `anchor_copy`, from a copy that is brought back.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.signer import Signer
 from minivess.compliance.proofs.checkpoint import parse_note
-from minivess.compliance.proofs.serving_logs import ANCHORED, ENROLLED, ServingHead, ServingLogs
+from minivess.compliance.proofs.encoding import to_base64
+from minivess.compliance.proofs.serving_logs import ANCHORED, ENROLLED, ServingHead, ServingLogs, serving_origin
 from minivess.compliance.verification.log_entries import read_entry
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import Trust
@@ -37,9 +39,10 @@ from minivess.records.models.model import MASK_THRESHOLD
 from minivess.workflows.serving.access.admission import FileView
 from minivess.workflows.serving.access.in_use import InUse
 from minivess.workflows.serving.answers import OpenedModel, ServedModel
-from minivess.workflows.serving.serving_log import Pace, ServingLog, check_continues
+from minivess.workflows.serving.serving_log import Pace, ServingLog, check_continues, known_head
 from minivess.workflows.serving.site import SITE, check_root, key_id_of, lock_site, open_serving_log
 from minivess.workflows.session.project_file import load_project
+from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, silent
 
 
@@ -106,6 +109,34 @@ def deploy(device: Services, signer: Signer, folder: Path, *, passphrase: str, s
             one.unlink()
     except OSError as error:
         raise CannotWriteError(f"the folder cannot be made: {error.strerror or type(error).__name__}") from error
+
+
+@implements("REQ-171", "REQ-454", "RC-60")
+def anchor_copy(device: Services, signer: Signer, database: Path, *, site: str = SITE) -> bool:
+    """Put the newest checkpoint of a serving log from elsewhere into the device's log; returns whether there was anything new.
+
+    Args:
+        device: the workspace, opened for writing.
+        signer: the service identity.
+        database: a copy of the serving log, read and not changed.
+        site: names the serving log.
+
+    Raises:
+        UsageError: the log of the site is not enrolled.
+        InputError: there is no log in the file.
+        VerificationError: it does not continue what the device's log knows of it.
+    """
+    known = known_head(device.log, serving_origin(device.log.origin, site))
+    if known is None:
+        raise UsageError(f"the log of site {site} is not enrolled", hint=f"minivess model deploy FOLDER --site {site}")
+    with closing(LogReader.reading(sqlite_url(database.absolute()))) as log:
+        head = check_continues(log, known)
+        if head.size == known.head.size:
+            return False
+        note, proof = log.checkpoint(head.size), log.consistency(known.head.size, head.size)
+    with recorded(device, ANCHORED, signer, instant=True) as record:
+        record.payload(origin=known.origin, note=note, proof=[to_base64(one) for one in proof])
+    return True
 
 
 @implements("REQ-448", "REQ-454", "RC-190")

@@ -239,7 +239,7 @@ class ServingLog:
 
 
 @implements("REQ-171", "RC-60")
-def check_continues(log: AuditLog, known: ServingHead) -> Checkpoint:
+def check_continues(log: LogReader, known: ServingHead) -> Checkpoint:
     """Whether a serving log is the one that the device's log knows, or a continuation of it; returns its head.
 
     Raises:

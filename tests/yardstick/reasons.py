@@ -58,6 +58,10 @@ REASONS: tuple[tuple[str, str], ...] = (
         "whom a root or release manager revokes is their decision",
     ),
     (
+        r"caller\.(created|rotated|revoked)/completed: entry\.body\.payload(\..+)?",
+        "who may call the service, and with which key, is the decision of a root or release manager",
+    ),
+    (
         r"identity\.enrolled/completed: entry\.body\.payload\.actions",
         "what a service is enrolled for is the decision of a root or release manager",
     ),

@@ -237,6 +237,17 @@ def _serving_entries(log: YardLog) -> None:
     log.append(
         inference, "serving.anchored", {"origin": other.origin, "note": other.note_of(other.lines, 3), "proof": proof}
     )
+    _callers(log)
+
+
+def _callers(log: YardLog) -> None:
+    """A caller of the service gets a key, gets another one, and is revoked."""
+    until, overlap = "2027-02-20T08:00:00.000000Z", "2026-11-21T08:00:00.000000Z"
+    made = {"caller": "pacs", "digest": digest_bytes(b"first key"), "scopes": ["infer", "read"], "expires": until}
+    log.append(cleo(), "caller.created", {**made, "requests_a_minute": 60, "body_bytes": 1_000_000})
+    other = {"caller": "pacs", "digest": digest_bytes(b"second key"), "expires": until, "overlap": overlap}
+    log.append(cleo(), "caller.rotated", other)
+    log.append(cleo(), "caller.revoked", {"caller": "pacs", "reason": "its host was replaced"})
 
 
 def _people(log: YardLog) -> None:

@@ -60,8 +60,11 @@ class Callers:
     def fold(cls, entries: Iterable[Entry]) -> Callers:
         """Read it from entries in order; entries of other actions are passed over.
 
+        An entry that changes a caller who was not created, or who was revoked, has no effect: two people can act at the same
+        time, and what is in a log cannot be taken back.
+
         Raises:
-            VerificationError: an entry is malformed, or changes a caller that no entry created; the message has its index.
+            VerificationError: an entry is malformed; the message has its index.
         """
         callers = cls()
         for entry in entries:
@@ -77,11 +80,7 @@ class Callers:
             changed = _CHANGES[body.action](self, body.payload, body.time)
         except ValidationError:
             raise VerificationError(f"entry {body.index} ({body.action}) has a malformed payload") from None
-        except KeyError:
-            raise VerificationError(f"entry {body.index} ({body.action}) names a caller that was not created") from None
-        except VerificationError as error:
-            raise VerificationError(f"entry {body.index} ({body.action}): {error.message}") from None
-        return Callers(MappingProxyType({**self.known, changed.id: changed}))
+        return self if changed is None else Callers(MappingProxyType({**self.known, changed.id: changed}))
 
     def __bool__(self) -> bool:
         """Whether there ever was a caller with a key; from then on each caller needs one."""
@@ -119,18 +118,20 @@ def _create(_: Callers, payload: dict[str, object], __: datetime) -> Caller:
     )
 
 
-def _rotate(callers: Callers, payload: dict[str, object], now: datetime) -> Caller:
+def _rotate(callers: Callers, payload: dict[str, object], now: datetime) -> Caller | None:
     told = CallerRotated.model_validate(payload)
-    before = callers.known[told.caller]
-    if before.revoked:
-        raise VerificationError(f"{told.caller} was revoked, and has another key")
+    before = callers.known.get(told.caller)
+    if before is None or before.revoked:
+        return None
     kept = tuple(HeldKey(one.digest, min(one.until, told.overlap)) for one in before.keys if one.until > now)
     return replace(before, keys=(*kept, HeldKey(told.digest, told.expires)))
 
 
-def _revoke(callers: Callers, payload: dict[str, object], now: datetime) -> Caller:
+def _revoke(callers: Callers, payload: dict[str, object], now: datetime) -> Caller | None:
     told = CallerRevoked.model_validate(payload)
-    before = callers.known[told.caller]
+    before = callers.known.get(told.caller)
+    if before is None:
+        return None
     ended = tuple(HeldKey(one.digest, min(one.until, now)) for one in before.keys)
     return replace(before, keys=ended, revoked=told.reason)
 

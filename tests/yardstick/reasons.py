@@ -27,7 +27,7 @@ REASONS: tuple[tuple[str, str], ...] = (
     ),
     (r"[^:]+: details(\..+)?", "an observation or an error: nothing is derived from details, and they can be erased"),
     (
-        r"(data\.add|risk\.drill|run\.disposition|scenarios|trace\.[a-z]+)/completed: entry\.body\.payload(\..+)?",
+        r"(data\.add|model\.bento|risk\.drill|run\.disposition|scenarios|trace\.[a-z]+)/completed: entry\.body\.payload(\..+)?",
         _STATED,
     ),
     (r"evaluation/completed: entry\.body\.payload\.(aggregates|baseline_dice|cases|classes|criteria)(\..+)?", _STATED),

@@ -165,6 +165,13 @@ OBSERVED: dict[str, dict[str, Any]] = {
     "data.push": {"remote": "bucket", "files": 8, "size": 4096, "folders": {"data/raw": f"md5:{'1' * 32}.dir"}},
     "data.pull": {"remote": "folder", "files": 7, "size": 4095, "folders": {"data/raw": f"md5:{'2' * 32}.dir"}},
     "data.card": {"cases": 8, "missing": 1, "findings": 2, "openings": 0},
+    "model.bento": {
+        "tag": "vessels:1",
+        "model": f"sha256:{'3' * 64}",
+        "code": f"sha256:{'4' * 64}",
+        "requirements": f"sha256:{'5' * 64}",
+        "files": 12,
+    },
 }
 """Actions of a developer that change nothing."""
 TREE = digest_bytes(b"tree")

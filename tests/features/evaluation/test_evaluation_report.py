@@ -241,11 +241,11 @@ def headings(found: Page) -> list[str]:
 @then("the contents has the number of each section in the order of the page, the further one among them")
 def _(story: Story) -> None:
     contents = story.page.source[story.page.source.index('<nav class="contents"') :].partition("</nav>")[0]
-    entries = re.findall(r'<li><a href="#([\w-]+)"><span class="soft">(\d+)</span> (.*?)</a></li>', contents)
+    entries = re.findall(r'<li><span class="soft">(\d+)</span><a href="#([\w-]+)">(.*?)</a></li>', contents)
     titles = headings(story.page)
-    assert [(int(number), title) for _, number, title in entries] == list(enumerate(titles, 1))
+    assert [(int(number), title) for number, _, title in entries] == list(enumerate(titles, 1))
     assert f"About {escape(CLOSING)}" in titles
-    assert {anchor for anchor, _, _ in entries} <= set(story.page.ids)
+    assert {anchor for _, anchor, _ in entries} <= set(story.page.ids)
     assert "counter-increment: section" in story.page.source
 
 
@@ -259,8 +259,8 @@ def _(story: Story) -> None:
         for anchors, pages in re.findall(r"@media print { ([^{}]+) { page: ([\w-]+); } }", style[0])
         for anchor in re.findall(r"#([\w-]+)", anchors)
     }
-    contents = re.findall(r'<li><a href="#([\w-]+)"><span class="soft">(\d+)</span> (.*?)</a></li>', story.page.source)
-    for anchor, number, title in contents:
+    contents = re.findall(r'<li><span class="soft">(\d+)</span><a href="#([\w-]+)">(.*?)</a></li>', story.page.source)
+    for number, anchor, title in contents:
         foot = feet[named.get(anchor, "")].split(", ")
         assert (number if anchor == "further-1" else f"{number} {title}") in foot, anchor
     assert "About" not in style[0]

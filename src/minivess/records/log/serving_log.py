@@ -75,6 +75,10 @@ class RefusalReason(StrEnum):
     """The model may not answer at present, or this could not be found out."""
     REPEATED = "repeated"
     """Its idempotency key belongs to another request, or to one that is still being answered."""
+    BUSY = "busy"
+    """No place became free in time, or as many jobs are held as may be."""
+    CANCELLED = "cancelled"
+    """A job that its caller took back before it was judged."""
 
 
 class RefusalsCounted(Observation):

@@ -7,36 +7,33 @@ counted by its reason. Image bytes stay in memory; neither file names nor anythi
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from typing import Annotated, Any
-from uuid import uuid4
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from fastapi import FastAPI, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 
-from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.inference.watch import Watch
 from minivess.records.log.receipt import Receipt
-from minivess.records.log.serving_log import RefusalReason
-from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
-from minivess.serving.inference.access.gate import Exposure, Gate, caller_of, name_of, within
+from minivess.serving.inference.access.gate import Exposure, Gate
 from minivess.serving.inference.access.headers import page
 from minivess.serving.inference.access.repeats import Repeats, RepeatsMiddleware
-from minivess.serving.inference.answering import Answering, predict, respond
+from minivess.serving.inference.answering import predict, respond
 from minivess.serving.inference.demo.assets import add_page
 from minivess.serving.inference.demo.preview import Preview, preview, preview_body
 from minivess.serving.inference.interface import description, picture_body, request_body
 from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message
 from minivess.serving.inference.page import front_page
-from minivess.serving.inference.request_form import TurnedError, read_request
+from minivess.serving.inference.queues.admission import Admission, Places
+from minivess.serving.inference.queues.job_routes import JobMessage, add_jobs
+from minivess.serving.inference.queues.jobs import JobBounds, Jobs
+from minivess.serving.inference.queues.judging import JOBS, Judged, Judging
 from minivess.serving.inference.short_messages import Alive, Decision, Prediction, decision_message
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.serving.access.in_use import NotInUseError
 from minivess.workflows.serving.inference import InferenceService
 
 _PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
@@ -66,7 +63,13 @@ Index = Annotated[int, Path(ge=0, lt=1 << 53, description="Index of the entry.")
 
 @implements("REQ-027", "REQ-029", "REQ-175", "REQ-348", "REQ-490")
 def create_app(
-    engine: InferenceService, *, limits: Limits | None = None, workers: int = 2, exposure: Exposure | None = None
+    engine: InferenceService,
+    *,
+    limits: Limits | None = None,
+    workers: int = 2,
+    exposure: Exposure | None = None,
+    places: Places | None = None,
+    job_bounds: JobBounds | None = None,
 ) -> FastAPI:
     """The service as an ASGI application.
 
@@ -75,8 +78,10 @@ def create_app(
         limits: how much is taken in.
         workers: images segmented at the same time; others wait.
         exposure: how the service is reached.
+        places: how many requests are taken at a time.
+        job_bounds: what jobs may hold.
     """
-    bounds = limits or Limits()
+    bounds, jobs = limits or Limits(), Jobs(job_bounds)
     app = FastAPI(
         title="MiniVess inference",
         version=engine.model.version,
@@ -84,77 +89,14 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         responses=_CALLER,
+        lifespan=lambda _: jobs.until_closed(),
     )
-    places = CapacityLimiter(workers)
     repeats = _guarded(app, engine, exposure)
+    judged = Judging(engine, bounds, Admission(places), jobs, repeats, CapacityLimiter(workers)).judged
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what clients write
 
-    async def judged[T](request: Request, judge: Callable[[Answering], T]) -> Response | T:
-        """Read a request, and judge it in a thread; what cannot be read is counted."""
-        watch, begun = Watch(), time.perf_counter()
-
-        def at_its_place(asking: Answering, waited: float) -> T:
-            watch.add(Stage.QUEUEING, time.perf_counter() - waited)
-            return judge(asking)
-
-        try:
-            with watch.stage(Stage.READING):
-                asked = await read_request(request, within(bounds, caller_of(request)), engine.model)
-            if (again := await repeats.answered(request, asked)) is not None:
-                return again
-            asking = Answering(engine, bounds, uuid4().hex, asked, watch, begun, caller=name_of(request))
-            waited = time.perf_counter()
-            return await to_thread.run_sync(lambda: at_its_place(asking, waited), limiter=places)
-        except TurnedError as turned:
-            return turned.how.response(engine)
-        except NotInUseError:
-            engine.turn_away(RefusalReason.NOT_IN_USE)
-            raise
-        except CouldNotCheckError:
-            engine.turn_away(RefusalReason.UNRECORDED)
-            raise
-        except Exception:
-            engine.turn_away(RefusalReason.FAILED)
-            raise
-
-    @app.post(
-        "/v1/segment",
-        response_model=Segmentation,
-        responses=_REFUSALS,
-        openapi_extra={"requestBody": request_body(engine.model)},
-        summary="Segment one image",
-        tags=["inference"],
-    )
-    async def segment(request: Request) -> Response:
-        """Answer a mask with the decision and its receipt, or refuse with reasons."""
-        return await judged(request, respond)
-
-    if len(engine.model.task.axes) == 2:
-
-        @app.post(
-            "/predict",
-            response_model=Prediction,
-            responses=_REFUSALS,
-            openapi_extra={"requestBody": picture_body(engine.model)},
-            summary="Segment one picture, short form",
-            tags=["inference"],
-        )
-        async def predict_picture(request: Request) -> Response:
-            """Answer the mask of a PNG or JPEG as run lengths or PNG, on the record as `/v1/segment`."""
-            return await judged(request, predict)
-
-    @app.post(
-        "/v1/preview",
-        response_model=Preview,
-        responses={status: _REFUSALS[status] for status in (400, 408, 413)},
-        openapi_extra={"requestBody": preview_body(engine.model)},
-        summary="Show one image as the service reads it",
-        tags=["inference"],
-    )
-    async def preview_image(request: Request) -> Response | Preview:
-        """Answer the image in 8 bits. This is no decision and makes no entry."""
-        return await judged(request, preview)
-
+    _add_images(app, engine, judged)
+    add_jobs(app, jobs)
     add_page(app)
 
     @app.get("/", include_in_schema=False)
@@ -224,6 +166,61 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
     def decision(index: Index) -> Response | Decision:
         """What the entry of an answer says. Images and masks are not kept."""
         return _found(lambda: decision_message(index, *engine.decision(index)))
+
+
+def _add_images(app: FastAPI, engine: InferenceService, judged: Judged) -> None:
+    """Add the addresses that images are sent to."""
+
+    @app.post(
+        "/v1/segment",
+        response_model=Segmentation,
+        responses=_REFUSALS,
+        openapi_extra={"requestBody": request_body(engine.model)},
+        summary="Segment one image",
+        tags=["inference"],
+    )
+    async def segment(request: Request) -> Response:
+        """Answer a mask with the decision and its receipt, or refuse with reasons. With `Prefer: respond-async` as a job."""
+        return await judged(request, respond)
+
+    @app.post(
+        JOBS,
+        response_model=JobMessage,
+        status_code=202,
+        responses=_REFUSALS,
+        openapi_extra={"requestBody": request_body(engine.model)},
+        summary="Segment one image as a job",
+        tags=["jobs"],
+    )
+    async def take_job(request: Request) -> Response:
+        """Take an image; it is judged in the background. The entry is durable before the answer can be fetched."""
+        return await judged(request, respond)
+
+    if len(engine.model.task.axes) == 2:
+
+        @app.post(
+            "/predict",
+            response_model=Prediction,
+            responses=_REFUSALS,
+            openapi_extra={"requestBody": picture_body(engine.model)},
+            summary="Segment one picture, short form",
+            tags=["inference"],
+        )
+        async def predict_picture(request: Request) -> Response:
+            """Answer the mask of a PNG or JPEG as run lengths or PNG, on the record as `/v1/segment`."""
+            return await judged(request, predict)
+
+    @app.post(
+        "/v1/preview",
+        response_model=Preview,
+        responses={status: _REFUSALS[status] for status in (400, 408, 413)},
+        openapi_extra={"requestBody": preview_body(engine.model)},
+        summary="Show one image as the service reads it",
+        tags=["inference"],
+    )
+    async def preview_image(request: Request) -> Response | Preview:
+        """Answer the image in 8 bits. This is no decision and makes no entry."""
+        return await judged(request, preview)
 
 
 def _guarded(app: FastAPI, engine: InferenceService, exposure: Exposure | None) -> Repeats:

@@ -33,6 +33,9 @@ _TITLES = {
     "too-often": "The caller asks too often",
     "not-in-use": "The model may not answer now",
     "repeated": "The idempotency key was used before",
+    "busy": "The service is busy",
+    "not-ready": "The answer is not there yet",
+    "gone": "The answer is no longer there",
     "http": "The request cannot be served",
     "internal": "The service failed",
 }
@@ -114,6 +117,17 @@ class _Guard:
 
 
 async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
+    return unrecorded(error)
+
+
+def failed(error: Exception) -> JSONResponse:
+    """The problem of a request on which the service failed; nothing of the error but its kind is written."""
+    _log.error("a request failed: %s", type(error).__name__)
+    return _internal()
+
+
+def unrecorded(error: Exception) -> JSONResponse:
+    """The problem of an answer that could not be recorded, so that it is not given."""
     _log.error("an answer could not be recorded: %s", type(error).__name__)
     return problem_response(
         "log-unavailable",

@@ -47,20 +47,24 @@ FILE_PARTS = ("volume", "file")
 
 @dataclass(frozen=True)
 class Turned:
-    """How a request that cannot be read is answered and counted."""
+    """How a request that cannot be read or taken is answered and counted; `retry_after` is in seconds."""
 
     reason: RefusalReason
     status: int
     detail: str
     hint: str
     kind: str = "malformed-request"
+    retry_after: int | None = None
 
     def response(self, engine: InferenceService) -> Response:
         """Count it and say why."""
         engine.turn_away(self.reason)
-        return problems.problem_response(
+        made = problems.problem_response(
             self.kind, self.status, self.detail, hint=self.hint, reasons=(self.detail,), refused=True
         )
+        if self.retry_after is not None:
+            made.headers["retry-after"] = str(self.retry_after)
+        return made
 
 
 class TurnedError(Exception):
@@ -133,13 +137,15 @@ async def read_request(request: Request, limits: Limits, model: ServedModel) -> 
     malformed = Turned(RefusalReason.NO_FORM, 400, "the request is no well-formed multipart form", hint)
     try:
         with fail_after(limits.seconds):
-            form = await _read_form(request, limits.body_bytes)
+            form = await _read_form(request, limits)
             try:
                 data, texts = await _parts(form)
             finally:
                 await form.close()
     except TimeoutError:
-        words = f"the request was not there after {limits.seconds:g} seconds"
+        words = (
+            f"the request was not there after {limits.seconds:g} seconds, or nothing came for {limits.idle_seconds:g}"
+        )
         how = Turned(RefusalReason.TOO_SLOW, 408, words, "send it faster, or in blocks", "too-slow")
         raise TurnedError(how) from None
     except ClientDisconnect:
@@ -183,25 +189,32 @@ class _TooLargeError(Exception):
     """More bytes came than are taken."""
 
 
-async def _read_form(request: Request, limit: int) -> FormData:
-    """The multipart form of a request; stops reading as soon as more than `limit` bytes came."""
+async def _read_form(request: Request, limits: Limits) -> FormData:
+    """The multipart form of a request; stops reading as soon as more bytes came than are taken, or none for too long."""
+    limit = limits.body_bytes
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MultiPartException("not a multipart form")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > _DIGITS or int(announced) > limit):
         raise _TooLargeError
     parser = MultiPartParser(
-        request.headers, _bounded(request, limit), max_files=1, max_fields=_FIELDS, max_part_size=_SPACING_BYTES
+        request.headers, _bounded(request, limits), max_files=1, max_fields=_FIELDS, max_part_size=_SPACING_BYTES
     )
     parser.spool_max_size = limit
     return await parser.parse()
 
 
-async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    taken = 0
-    async for chunk in request.stream():
+@implements("REQ-437")
+async def _bounded(request: Request, limits: Limits) -> AsyncGenerator[bytes, None]:
+    taken, stream = 0, request.stream()
+    while True:
+        try:
+            with fail_after(limits.idle_seconds):
+                chunk = await anext(stream)
+        except StopAsyncIteration:
+            return
         taken += len(chunk)
-        if taken > limit:
+        if taken > limits.body_bytes:
             raise _TooLargeError
         yield chunk
 

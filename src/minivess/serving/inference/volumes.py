@@ -56,11 +56,13 @@ class Limits:
         body_bytes: largest request body.
         voxels: largest number of values in an image.
         seconds: longest time until all of a request is there.
+        idle_seconds: longest time without anything of it.
     """
 
     body_bytes: int = 256 << 20
     voxels: int = 64 << 20
     seconds: float = 300.0
+    idle_seconds: float = 20.0
 
 
 def shape_words(task: SegmentationTask) -> str:

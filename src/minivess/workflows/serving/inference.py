@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from minivess.compliance.audit.promotions import PROMOTING, Promotions
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import UsageError, VerificationError
+from minivess.foundation.errors import RefusedError, UsageError, VerificationError
 from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
 from minivess.ml.inference.answers import class_probabilities, mask_of
@@ -127,7 +127,12 @@ class InferenceService:
         if reasons:
             return self.refuse(reasons, request_id, source=digest, caller=caller, watch=watch)
         with ExitStack() as commit, self._recorded(request_id, digest) as record:
-            found = self._predictor.predict_watched(image, spacing, watch, disagreement="disagreement" in wanted.names)
+            try:
+                more = "disagreement" in wanted.names
+                found = self._predictor.predict_watched(image, spacing, watch, disagreement=more)
+            except RefusedError as error:  # taken back by its caller
+                record.payload(decision=f"refused: {error.message}", caller=caller, times=watch.times)
+                raise
             self.check_in_use()  # a long image may outlast the stage of its model
             with watch.stage(Stage.POSTPROCESSING):
                 mask = mask_of(found.probabilities, task, threshold=self.model.stated_threshold)

@@ -30,3 +30,16 @@ Feature: An answer uses the processors and the memory that it may use
       | 1       |
       | 2       |
       | 4       |
+
+  @REQ-439
+  Scenario: Pictures of several requests go through the graph together
+    Given a service for pictures whose graph takes 4 at a time
+    When 8 pictures are sent at the same time
+    Then each gets the mask that it gets alone
+    And the observer is notified of batches with the reason of each
+
+  @REQ-439
+  Scenario: A picture that is alone does not wait
+    Given a service for pictures whose graph takes 4 at a time
+    When one picture is sent
+    Then the observer is notified of batches of one that are full or drained

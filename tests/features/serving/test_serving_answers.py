@@ -14,11 +14,12 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.foundation.digests import digest_bytes
+from minivess.ml.inference.batching import BatchCut
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage, StageTimes
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.inference import InferenceService
-from minivess.workflows.serving.observer import BatchCut, Served
+from minivess.workflows.serving.observer import Served
 from tests.features.serving.conftest import Story
 from tests.support.builders import audit_logs
 from tests.support.lazy_modules import lazily

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.ml.inference.predictor import Prediction
 from minivess.ml.inference.watch import Watch
+from minivess.ml.inference.watched import Prediction
 from minivess.records.log.entry import Outcome
 from minivess.serving.inference.queues.admission import Places
 from minivess.serving.inference.queues.jobs import Job, JobBounds, Jobs

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
-from minivess.workflows.serving.inference import InferenceService
+from minivess.workflows.serving.inference import InferenceService, mask_digest
+from minivess.workflows.serving.observer import Unobserved
 from tests.features.serving.conftest import Story
 from tests.support.servers import toy_models
 
@@ -55,6 +58,9 @@ class Facts:
     predictors: list[OnnxPredictor] = field(default_factory=list)
     threads: int = 0
     graph: Path = Path()
+    batches: list[tuple[int, BatchCut]] = field(default_factory=list)
+    alone: list[str] = field(default_factory=list)
+    together: list[str] = field(default_factory=list)
     task: SegmentationTask = field(default_factory=SegmentationTask)
     service: InferenceService | None = None
     most: float = 0.0
@@ -107,6 +113,7 @@ COUNTING = """
 import sys
 from pathlib import Path
 import numpy as np
+from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.models.networks.segresnet import SegResNetSpec
 data, how, many = Path(sys.argv[1]).read_bytes(), sys.argv[2] == "shared", int(sys.argv[3])
@@ -164,3 +171,58 @@ def _answer(facts: Facts) -> None:
 @then("no more than 3 copies and one for each class were in memory beside the image")
 def _bounded(facts: Facts) -> None:
     assert 0 < facts.most <= 3 + len(facts.task.classes)
+
+
+class Heard(Unobserved):
+    """Keeps the batches of a service."""
+
+    def __init__(self, batches: list[tuple[int, BatchCut]]) -> None:
+        self._batches = batches
+
+    def batched(self, images: int, cut: BatchCut) -> None:
+        self._batches.append((images, cut))
+
+
+@given("a service for pictures whose graph takes 4 at a time")
+def _pictures(story: Story, facts: Facts) -> None:
+    service, facts.task = story.start_service(), toy_models.GREY_PICTURES
+    opened = toy_models.opened(service, facts.task, any_batch=True)
+    facts.service = InferenceService(service.serving, opened, observer=Heard(facts.batches))
+
+
+def _digest(facts: Facts, number: int, name: str) -> str:
+    assert facts.service is not None
+    image = np.roll(toy_models.image(facts.task, number), 2 * number, axis=-1)
+    answer = facts.service.answer(image, (2.0, 2.0), f"{name}-{number}")
+    assert answer.mask is not None
+    return mask_digest(answer.mask)
+
+
+@when("8 pictures are sent at the same time")
+def _at_once(facts: Facts) -> None:
+    facts.alone = [_digest(facts, number, "alone") for number in range(8)]
+    facts.batches.clear()
+    with ThreadPoolExecutor(8) as pool:
+        facts.together = list(pool.map(lambda number: _digest(facts, number, "together"), range(8)))
+
+
+@then("each gets the mask that it gets alone")
+def _as_alone(facts: Facts) -> None:
+    assert facts.together == facts.alone
+    assert len(set(facts.alone)) == 8
+
+
+@then("the observer is notified of batches with the reason of each")
+def _heard(facts: Facts) -> None:
+    assert all(1 <= images <= 4 and isinstance(cut, BatchCut) for images, cut in facts.batches)
+    assert facts.batches
+
+
+@when("one picture is sent")
+def _single(facts: Facts) -> None:
+    _digest(facts, 0, "single")
+
+
+@then("the observer is notified of batches of one that are full or drained")
+def _drained(facts: Facts) -> None:
+    assert set(facts.batches) == {(1, BatchCut.FULL), (1, BatchCut.DRAINED)}

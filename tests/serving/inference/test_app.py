@@ -245,6 +245,9 @@ def test_the_description_of_the_interface_is_complete(service: served.Service) -
     document = service.client.get("/openapi.json").json()
     assert set(document["paths"]) == {
         "/v1/segment",
+        "/v1/jobs",
+        "/v1/jobs/{name}",
+        "/v1/jobs/{name}/result",
         "/v1/preview",
         "/v1/health",
         "/v1/model",

@@ -6,7 +6,7 @@ before name one graph, whose digest is the model's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,9 +19,11 @@ from minivess.foundation.errors import VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import RECORD_LIMIT, parse_json_record
+from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
-from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, PatchPredictor, Prediction
+from minivess.ml.inference.predictor import CalibratedPredictor, EnsemblePredictor, PatchPredictor
 from minivess.ml.inference.watch import Watch
+from minivess.ml.inference.watched import Prediction
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.records.models.exports.contract import AppliedCalibrator
 from minivess.records.models.exports.export import GRAPH, RECORD, ExportRecord
@@ -67,6 +69,10 @@ class ExportedModel:
     def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
         """Calibrated probabilities (outputs, *grid) of a raw image; spacing in micrometres."""
         return self.predictor.predict(image, spacing)
+
+    def join_requests(self, cut: Callable[[int, BatchCut], None]) -> None:
+        """As of its predictor."""
+        self.predictor.join_requests(cut)
 
     @property
     def gives_disagreement(self) -> bool:

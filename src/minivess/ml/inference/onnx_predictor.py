@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from minivess.foundation.errors import InputError, UsageError, VerificationError
 from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.ml.inference.answers import logits_of, probabilities_of
+from minivess.ml.inference.batching import BatchCut, Batching
 from minivess.ml.inference.predictor import Patched, PatchPredictor
 from minivess.ml.inference.thread_pool import session_options
+from minivess.ml.inference.watch import Watch
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 
@@ -95,6 +98,7 @@ class OnnxPredictor(PatchPredictor):
         if (not self.any_batch and first != 1) or others != shape or not known:
             raise InputError(f"is no graph from one ({', '.join(map(str, (1, *shape)))}) input to logits", path=path)
         self._input = inputs[0].name
+        self._batching: Batching | None = None
 
     def forward(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities; a graph of one patch runs once for each."""
@@ -157,11 +161,24 @@ class OnnxPredictor(PatchPredictor):
                 break
         return self.batch
 
+    def join_requests(self, cut: Callable[[int, BatchCut], None]) -> None:
+        """As of `PatchPredictor`, for pictures, with as many patches in a batch as were found fastest. The tiles of a volume fill
+        batches by themselves."""
+        if self.batch > 1 and len(self.task.axes) == 2:
+            self._batching = Batching(self._together, most=self.batch, cut=cut)
+
+    def joining(self, watch: Watch) -> AbstractContextManager[None]:
+        """As of `PatchPredictor`."""
+        return nullcontext() if self._batching is None else self._batching.joining(watch)
+
+    def _together(self, names: tuple[str, ...], patches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        given: list[NDArray[np.float32]] = self._session.run(list(names), {self._input: patches})
+        return given
+
     def _run(self, names: list[str], patches: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Outputs for all patches."""
         if self.any_batch:
-            given: list[NDArray[np.float32]] = self._session.run(names, {self._input: patches})
-            return given
+            return (self._together if self._batching is None else self._batching.run)(tuple(names), patches)
         each = [self._session.run(names, {self._input: patch[np.newaxis]}) for patch in patches]
         return [np.concatenate(one) for one in zip(*each, strict=True)]
 

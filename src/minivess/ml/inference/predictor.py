@@ -9,8 +9,8 @@ same, and the exported graph (calibrated patch by patch) repeats the calibrated 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,8 +28,10 @@ from minivess.ml.inference.answers import (
     overwrite_by_probabilities,
     probabilities_of,
 )
+from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.tiling import OVERLAP, Forward, sliding_window
 from minivess.ml.inference.watch import Watch
+from minivess.ml.inference.watched import Prediction
 from minivess.ml.preprocessing.preprocessor import Preprocessor, Spacing
 from minivess.records.log.stage_times import Stage
 from minivess.records.models.ensemble import MEAN
@@ -45,29 +47,6 @@ class Predictor(Protocol):
 
     def predict(self, image: NDArray[np.generic], spacing: Spacing = None) -> NDArray[np.float32]:
         """Probabilities (outputs, *grid) of a raw image of any real type, on its own grid."""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a predictor says of an image, on its grid.
-
-    Attributes:
-        probabilities: (outputs, *grid).
-        disagreement: standard deviation of the members' probabilities, the largest over the outputs, (*grid); None where it was
-            not asked for.
-    """
-
-    probabilities: NDArray[np.float32]
-    disagreement: NDArray[np.float32] | None = None
-
-
-class WatchedPredictor(Protocol):
-    """A predictor that says how the work goes on."""
-
-    def predict_watched(
-        self, image: NDArray[np.generic], spacing: Spacing, watch: Watch, *, disagreement: bool = False
-    ) -> Prediction:
-        """Probabilities of a raw image of any real type, and the disagreement of the members where it is asked for."""
 
 
 class Patched(Protocol):
@@ -186,11 +165,25 @@ class PatchPredictor(ABC):
         Raises:
             UsageError: see `gives_disagreement`.
         """
-        if not disagreement:
-            return Prediction(self.predict(image, spacing, watch))
-        both = self.logit_and_spread(image, spacing, watch)
+        with self.joining(watch):
+            if not disagreement:
+                return Prediction(self.predict(image, spacing, watch))
+            both = self.logit_and_spread(image, spacing, watch)
         with watch.stage(Stage.POSTPROCESSING):
             return Prediction(overwrite_by_probabilities(both[:-1]), both[-1])
+
+    def join_requests(self, cut: Callable[[int, BatchCut], None]) -> None:
+        """From now on, let patches of requests that are under way at the same time go through the graph together, where it
+        takes several and that is faster.
+
+        Args:
+            cut: is notified of each batch: its requests, and why it was run.
+        """
+        return  # only graphs take several
+
+    def joining(self, watch: Watch) -> AbstractContextManager[None]:
+        """While a request is under way whose patches may join those of others; see `join_requests`."""
+        return nullcontext()
 
 
 class NetworkPredictor(PatchPredictor):
@@ -296,6 +289,19 @@ class EnsemblePredictor(PatchPredictor):
         found = self._rule.combine(log_probabilities_of(one, axis=axis) for one in logits)
         return logits_of_log(found, outputs=self.task.outputs, axis=axis)
 
+    def join_requests(self, cut: Callable[[int, BatchCut], None]) -> None:
+        """As of `PatchPredictor`, for each member."""
+        for member in self.members:
+            member.join_requests(cut)
+
+    @contextmanager
+    def joining(self, watch: Watch) -> Iterator[None]:
+        """As of `PatchPredictor`, for all members."""
+        with ExitStack() as joined:
+            for member in self.members:
+                joined.enter_context(member.joining(watch))
+            yield
+
     @property
     def gives_disagreement(self) -> bool:
         """Whether there are several members, or a graph that says how much its own disagree."""
@@ -362,6 +368,14 @@ class CalibratedPredictor(PatchPredictor):
         logit = self.base.logit(image, spacing, watch)
         calibrated: NDArray[np.float32] = self._calibrator.apply(logit, self.temperature)
         return calibrated
+
+    def join_requests(self, cut: Callable[[int, BatchCut], None]) -> None:
+        """As of what is calibrated."""
+        self.base.join_requests(cut)
+
+    def joining(self, watch: Watch) -> AbstractContextManager[None]:
+        """As of what is calibrated."""
+        return self.base.joining(watch)
 
     @property
     def gives_disagreement(self) -> bool:

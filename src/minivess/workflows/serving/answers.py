@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.implements import implements
-from minivess.ml.inference.predictor import WatchedPredictor
+from minivess.ml.inference.watched import WatchedPredictor
 from minivess.records.artifact import Artifact
 from minivess.records.data.class_size import ClassSize
 from minivess.records.data.dataset import LabelClass

@@ -21,10 +21,11 @@ from minivess.foundation.errors import RefusedError, UsageError, VerificationErr
 from minivess.foundation.implements import implements
 from minivess.ml.calibrators.registry import TEMPERATURE_SCALING
 from minivess.ml.inference.answers import class_probabilities, mask_of
+from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.intended_use import Spacing, outside_reasons
-from minivess.ml.inference.predictor import Prediction
 from minivess.ml.inference.watch import Watch
+from minivess.ml.inference.watched import JoinsRequests, Prediction
 from minivess.ml.measures.class_sizes import class_size
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Entry
@@ -75,6 +76,13 @@ class InferenceService:
         self._context = opened.context
         self._in_use = opened.in_use
         self._inputs = self.model.artifacts
+        if isinstance(self._predictor, JoinsRequests):
+            self._predictor.join_requests(self._batched)
+
+    @implements("REQ-439")
+    def _batched(self, requests: int, cut: BatchCut) -> None:
+        """Notify the observer of a batch."""
+        _notified(lambda: self.observer.batched(requests, cut))
 
     def callers(self) -> Callers:
         """Who may ask, as of now; none is named where each caller may.

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Literal, Protocol
 
+from minivess.ml.inference.batching import BatchCut
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import StageTimes
-
-
-class BatchCut(StrEnum):
-    """Why a batch was run with the images that it had."""
-
-    FULL = "full"
-    """It had as many as the graph takes."""
-    TIME = "time"
-    """The first one had waited long enough."""
-    SHAPE = "shape"
-    """The next one has another shape."""
-    DRAINED = "drained"
-    """No other request is under way that could join it, or the service stops."""
 
 
 @dataclass(frozen=True)

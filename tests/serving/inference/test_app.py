@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.digests import digest_bytes
 from minivess.records.log.entry import Outcome
 from minivess.records.log.receipt import Receipt
+from minivess.serving.inference.messages import Problem
 from minivess.workflows.serving.inference import mask_digest
 from tests.support.projects import ProjectFolder
 from tests.support.servers import served
@@ -263,6 +265,25 @@ def test_the_description_of_the_interface_is_complete(service: served.Service) -
     assert set(segment["requestBody"]["content"]) == {"multipart/form-data"}
     described = document["components"]["schemas"]["Segmentation"]["properties"]
     assert all(field.get("description") for field in described.values())
+
+
+def test_every_problem_of_the_interface_has_an_example_that_is_one(service: served.Service) -> None:
+    document = service.client.get("/openapi.json").json()
+    found = 0
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert operation["summary"]
+            for status, response in operation["responses"].items():
+                content = response.get("content", {})
+                if status == "422" and PROBLEM not in content:  # FastAPI's own, which is answered as 400
+                    continue
+                if int(status) >= 400:
+                    made = Problem.model_validate_json(json.dumps(content[PROBLEM]["example"]))
+                    assert (made.status, made.type.startswith("urn:minivess:problem:")) == (int(status), True), path
+                    assert made.detail
+                    assert made.hint
+                    found += 1
+    assert found > 20
 
 
 def test_the_front_page_says_what_is_served_and_needs_no_other_host(service: served.Service) -> None:

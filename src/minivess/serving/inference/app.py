@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Path, Request, Response
@@ -25,8 +25,8 @@ from minivess.serving.inference.access.repeats import Repeats, RepeatsMiddleware
 from minivess.serving.inference.answering import predict, respond
 from minivess.serving.inference.demo.assets import add_page
 from minivess.serving.inference.demo.preview import Preview, preview, preview_body
-from minivess.serving.inference.interface import description, picture_body, request_body
-from minivess.serving.inference.messages import Health, Model, Problem, Segmentation, model_message
+from minivess.serving.inference.interface import description, picture_body, problem_responses, request_body
+from minivess.serving.inference.messages import Health, Model, Segmentation, model_message
 from minivess.serving.inference.page import front_page
 from minivess.serving.inference.queues.admission import Admission, Places
 from minivess.serving.inference.queues.job_routes import JobMessage, add_jobs
@@ -36,28 +36,6 @@ from minivess.serving.inference.short_messages import Alive, Decision, Predictio
 from minivess.serving.inference.volumes import Limits
 from minivess.workflows.serving.inference import InferenceService
 
-_PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-_REFUSALS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "Malformed: no multipart form, no image that is read, no spacing. Counted.", **_PROBLEM},
-    408: {"description": "The request took too long to arrive. Counted.", **_PROBLEM},
-    413: {"description": "More bytes than are taken. Counted.", **_PROBLEM},
-    422: {
-        "description": "Outside the intended use, with all reasons. Recorded with a receipt; counted without one when "
-        "many are refused. Or an `Idempotency-Key` of another request; counted.",
-        **_PROBLEM,
-    },
-    409: {"description": "The request with this `Idempotency-Key` is still being answered. Counted.", **_PROBLEM},
-    503: {
-        "description": "The log cannot be written, or the model is not in production: there is no answer.",
-        **_PROBLEM,
-    },
-}
-_CALLER: dict[int | str, dict[str, Any]] = {
-    401: {"description": "No key that counts; only where callers have keys. Counted.", **_PROBLEM},
-    403: {"description": "The key does not have the scope, or a page of another site sent this. Counted.", **_PROBLEM},
-    429: {"description": "More requests than the caller may send; `Retry-After` states the wait. Counted.", **_PROBLEM},
-}
-_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such answer.", **_PROBLEM}}
 Index = Annotated[int, Path(ge=0, lt=1 << 53, description="Index of the entry.")]
 
 
@@ -88,7 +66,7 @@ def create_app(
         description=description(engine.model),
         docs_url=None,
         redoc_url=None,
-        responses=_CALLER,
+        responses=problem_responses(401, 403, 429),
         lifespan=lambda _: jobs.until_closed(),
     )
     repeats = _guarded(app, engine, exposure)
@@ -114,7 +92,7 @@ def create_app(
         """The process answers. It says nothing of the log."""
         return Alive()
 
-    @app.get("/readyz", summary="Can images be answered?", tags=["service"], responses={503: _REFUSALS[503]})
+    @app.get("/readyz", summary="Can images be answered?", tags=["service"], responses=problem_responses(503))
     def ready() -> Alive:
         """The serving log can be read, so that images can be answered."""
         engine.check_ready()
@@ -142,7 +120,7 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
         summary="The receipt of an earlier answer",
         tags=["inference"],
         response_model=Receipt,
-        responses=_UNKNOWN,
+        responses=problem_responses(404),
     )
     @app.get(
         "/v1/receipts/{index}",
@@ -150,7 +128,7 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
         summary="The receipt of an earlier answer",
         tags=["inference"],
         response_model=Receipt,
-        responses=_UNKNOWN,
+        responses=problem_responses(404),
     )
     def receipt(index: Index) -> Response | Receipt:
         """Entry, inclusion proof and signed checkpoint, as of now."""
@@ -161,7 +139,7 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
         summary="An earlier decision",
         tags=["inference"],
         response_model=Decision,
-        responses=_UNKNOWN,
+        responses=problem_responses(404),
     )
     def decision(index: Index) -> Response | Decision:
         """What the entry of an answer says. Images and masks are not kept."""
@@ -174,7 +152,7 @@ def _add_images(app: FastAPI, engine: InferenceService, judged: Judged) -> None:
     @app.post(
         "/v1/segment",
         response_model=Segmentation,
-        responses=_REFUSALS,
+        responses=problem_responses(400, 408, 409, 413, 422, 503),
         openapi_extra={"requestBody": request_body(engine.model)},
         summary="Segment one image",
         tags=["inference"],
@@ -187,7 +165,7 @@ def _add_images(app: FastAPI, engine: InferenceService, judged: Judged) -> None:
         JOBS,
         response_model=JobMessage,
         status_code=202,
-        responses=_REFUSALS,
+        responses=problem_responses(400, 408, 409, 413, 422, 503),
         openapi_extra={"requestBody": request_body(engine.model)},
         summary="Segment one image as a job",
         tags=["jobs"],
@@ -201,7 +179,7 @@ def _add_images(app: FastAPI, engine: InferenceService, judged: Judged) -> None:
         @app.post(
             "/predict",
             response_model=Prediction,
-            responses=_REFUSALS,
+            responses=problem_responses(400, 408, 409, 413, 422, 503),
             openapi_extra={"requestBody": picture_body(engine.model)},
             summary="Segment one picture, short form",
             tags=["inference"],
@@ -213,7 +191,7 @@ def _add_images(app: FastAPI, engine: InferenceService, judged: Judged) -> None:
     @app.post(
         "/v1/preview",
         response_model=Preview,
-        responses={status: _REFUSALS[status] for status in (400, 408, 413)},
+        responses=problem_responses(400, 408, 413),
         openapi_extra={"requestBody": preview_body(engine.model)},
         summary="Show one image as the service reads it",
         tags=["inference"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from minivess.foundation.implements import implements
 from minivess.records.lengths import shown
 from minivess.records.models.task import SegmentationTask
+from minivess.serving.inference import problems
+from minivess.serving.inference.messages import Problem
 from minivess.serving.inference.volumes import shape_words
 from minivess.workflows.serving.answers import NumberType, ServedModel
 from minivess.workflows.serving.images import ARRAY_FORMATS, MASK_FORMATS
@@ -151,3 +153,114 @@ def picture_body(model: ServedModel) -> dict[str, Any]:
         }
     schema = {"type": "object", "required": ["file"], "properties": parts}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+class _Stated(NamedTuple):
+    """What the interface says of a status: in words, and an example of the problem that comes with it."""
+
+    words: str
+    kind: str
+    detail: str
+    hint: str
+    refused: bool = True
+
+
+_STATED: dict[int, _Stated] = {
+    400: _Stated(
+        "Malformed: no multipart form, no image that is read, no spacing. Counted.",
+        "malformed-request",
+        "the form lacks `volume` or one `spacing`",
+        "send multipart/form-data with a file part `volume` and a text part `spacing` (5 x 1 x 1 µm)",
+    ),
+    401: _Stated(
+        "No key that counts; only where callers have keys. Counted.",
+        "unknown-caller",
+        "the request has no key that counts",
+        "send `Authorization: Bearer KEY`",
+        refused=False,
+    ),
+    403: _Stated(
+        "The key does not have the scope, or a page of another site sent this. Counted.",
+        "not-allowed",
+        "the key of viewer does not have the scope infer",
+        "ask for a key with this scope",
+        refused=False,
+    ),
+    404: _Stated(
+        "There is no such answer or job.",
+        "not-found",
+        "entry 42 is no answer of this service",
+        "use the index of a receipt",
+        refused=False,
+    ),
+    408: _Stated(
+        "The request took too long to arrive. Counted.",
+        "too-slow",
+        "the request was not there after 300 seconds, or nothing came for 20",
+        "send it faster, or in blocks",
+    ),
+    409: _Stated(
+        "The request with this `Idempotency-Key` is still being answered; counted. Or the job is not done yet, or was cancelled.",
+        "not-ready",
+        "the job is running",
+        "ask for its state until it is `done`",
+        refused=False,
+    ),
+    410: _Stated(
+        "The job is no longer known: the service was restarted, it ended long ago, or its answer was fetched.",
+        "gone",
+        "this job is no longer known: the service was restarted, or the job ended long ago",
+        "what was decided before is in the log; send the request again",
+        refused=False,
+    ),
+    413: _Stated(
+        "More bytes than are taken. Counted.",
+        "too-large",
+        "the request is larger than the 268435456 bytes taken",
+        "send the volume in blocks",
+    ),
+    422: _Stated(
+        "Outside the intended use, with all reasons. Recorded with a receipt; counted without one when many are refused. Or an "
+        "`Idempotency-Key` of another request; counted.",
+        "outside-intended-use",
+        "spacing 20 µm along z is outside 4.5 to 5.5 µm",
+        "GET /v1/model lists the bounds of the intended use",
+    ),
+    429: _Stated(
+        "More requests than the caller may send; `Retry-After` states the wait. Counted.",
+        "too-often",
+        "viewer may send 60 requests a minute",
+        "wait as long as `Retry-After` says",
+        refused=False,
+    ),
+    503: _Stated(
+        "The log cannot be written, the model is not in production, or the service is busy: there is no answer.",
+        "busy",
+        "all places of the service are taken",
+        "send the request again later",
+    ),
+}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Problems of an operation as OpenAPI states them, each with an example."""
+    schema = Problem.model_json_schema()
+    return {
+        status: {
+            "description": _STATED[status].words,
+            "content": {problems.MEDIA_TYPE: {"schema": schema, "example": _example(status, _STATED[status])}},
+        }
+        for status in statuses
+    }
+
+
+def _example(status: int, stated: _Stated) -> dict[str, Any]:
+    made = problems.problem(
+        stated.kind,
+        status,
+        stated.detail,
+        hint=stated.hint,
+        reasons=(stated.detail,) if stated.refused else (),
+        refused=stated.refused,
+    )
+    return made.model_dump(mode="json", exclude_none=True)

@@ -54,7 +54,24 @@ def problem_response(
     refused: bool = False,
     receipt: Receipt | None = None,
 ) -> JSONResponse:
-    """A problem as a response.
+    """A problem as a response; see `problem`."""
+    made = problem(kind, status, detail, hint=hint, request=request, reasons=reasons, refused=refused, receipt=receipt)
+    body = made.model_dump(mode="json", exclude_none=True)
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
+
+
+def problem(
+    kind: str,
+    status: int,
+    detail: str,
+    *,
+    hint: str = "",
+    request: str | None = None,
+    reasons: tuple[str, ...] = (),
+    refused: bool = False,
+    receipt: Receipt | None = None,
+) -> Problem:
+    """A problem.
 
     Args:
         kind: last part of the problem's type, a key of this module's titles.
@@ -66,7 +83,7 @@ def problem_response(
         refused: whether it was judged, and is an entry or a count.
         receipt: of the refusal's entry, when there is one.
     """
-    problem = Problem(
+    return Problem(
         type=f"urn:minivess:problem:{kind}",
         title=_TITLES[kind],
         status=status,
@@ -77,8 +94,6 @@ def problem_response(
         request=request,
         receipt=receipt,
     )
-    body = problem.model_dump(mode="json", exclude_none=True)
-    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

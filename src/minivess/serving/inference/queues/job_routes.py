@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import FastAPI, Path, Request, Response
 from pydantic import Field
@@ -11,14 +11,10 @@ from minivess.foundation.implements import implements
 from minivess.records.log.stage_times import StageTimes
 from minivess.serving.inference import problems
 from minivess.serving.inference.access.gate import name_of
-from minivess.serving.inference.messages import Message, Problem, Segmentation
+from minivess.serving.inference.interface import problem_responses
+from minivess.serving.inference.messages import Message, Segmentation
 from minivess.serving.inference.queues.jobs import Job, Jobs, JobState
 
-_PROBLEM: dict[str, Any] = {"content": {problems.MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-_MISSING: dict[int | str, dict[str, Any]] = {
-    404: {"description": "There is no such job of this caller.", **_PROBLEM},
-    410: {"description": "The job is no longer known: the service was restarted, or it ended long ago.", **_PROBLEM},
-}
 Name = Annotated[str, Path(max_length=64, description="Of the job, as it was answered.")]
 
 
@@ -74,13 +70,25 @@ def add_jobs(app: FastAPI, jobs: Jobs) -> None:
         job = jobs.find(name, name_of(request))
         return _missing(jobs, name) if job is None else job
 
-    @app.get("/v1/jobs/{name}", summary="Where a job is", tags=["jobs"], response_model=JobMessage, responses=_MISSING)
+    @app.get(
+        "/v1/jobs/{name}",
+        summary="Where a job is",
+        tags=["jobs"],
+        response_model=JobMessage,
+        responses=problem_responses(404, 410),
+    )
     def state(name: Name, request: Request) -> JobMessage | Response:
         """State and progress of a job."""
         job = found(name, request)
         return job_message(job) if isinstance(job, Job) else job
 
-    @app.delete("/v1/jobs/{name}", summary="Cancel a job", tags=["jobs"], response_model=JobMessage, responses=_MISSING)
+    @app.delete(
+        "/v1/jobs/{name}",
+        summary="Cancel a job",
+        tags=["jobs"],
+        response_model=JobMessage,
+        responses=problem_responses(404, 410),
+    )
     def cancel(name: Name, request: Request) -> JobMessage | Response:
         """End a job before its next tile, or let go of its answer. What is on the record stays."""
         job = found(name, request)
@@ -94,11 +102,7 @@ def add_jobs(app: FastAPI, jobs: Jobs) -> None:
         summary="The answer of a job",
         tags=["jobs"],
         response_model=Segmentation,
-        responses={
-            **_MISSING,
-            409: {"description": "The job is not done yet, or was cancelled.", **_PROBLEM},
-            422: {"description": "Outside the intended use, with all reasons.", **_PROBLEM},
-        },
+        responses=problem_responses(404, 409, 410, 422, 503),
     )
     def result(name: Name, request: Request) -> Response:
         """The answer, once: then it is no longer held."""

@@ -76,3 +76,24 @@ Feature: What an answer says of itself
       | volumes with two classes | mm³  |
       | grey pictures            | µm²  |
       | colour pictures          | px   |
+
+  @REQ-027 @REQ-172
+  Scenario: The receipt of an answer is verified from the command line with a trust file alone
+    Given a service whose model takes grey volumes
+    When one of them is sent
+    Then `minivess audit verify` confirms its receipt with the trust file of the device, outside of any project
+    And a receipt whose entry was changed is refused
+
+  @REQ-431
+  Scenario: Nothing of a patient and no name of a file reaches the log
+    Given a service whose model takes grey volumes
+    When a DICOM series of a named patient is sent under a name, asking for everything
+    Then it is answered
+    And neither the name of the patient nor that of the file is in a file of the log
+
+  @REQ-027 @REQ-438
+  Scenario: Without a log no job has an answer
+    Given a service whose model takes grey volumes
+    And the serving log can no longer be written
+    When a volume is sent as a job
+    Then its answer is that the service is unavailable, and it is counted

@@ -5,14 +5,21 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.identity.register import Register
+from minivess.compliance.identity.signature_rules import LEAST_RULES
+from minivess.compliance.verification.trust import write_trust
 from minivess.foundation.digests import digest_bytes
 from minivess.ml.inference.batching import BatchCut
 from minivess.records.log.serving_log import RefusalReason
@@ -21,7 +28,7 @@ from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.inference import InferenceService
 from minivess.workflows.serving.observer import Served
 from tests.features.serving.conftest import Story
-from tests.support.builders import audit_logs
+from tests.support.builders import audit_logs, image_files
 from tests.support.lazy_modules import lazily
 from tests.support.servers import served, toy_models
 
@@ -315,3 +322,84 @@ def _another_rule(story: Story) -> None:
         (named,) = [one.digest for one in entry.body.inputs if one.name == "service/decision-rule"]
         assert named in rules
     assert len(rules) == 2
+
+
+@then("`minivess audit verify` confirms its receipt with the trust file of the device, outside of any project")
+def _verified(story: Story, facts: dict[str, Any], tmp_path: Path) -> None:
+    register = Register.fold(story.running.services.log.entries())
+    text = write_trust(register, story.running.services.log.origin, rules=LEAST_RULES)
+    (tmp_path / "trust.json").write_text(text, encoding="utf-8")
+    receipt = story.answered.json()["receipt"]
+    facts["verify"] = lambda made: _audit_verify(tmp_path, made)
+    code, words = facts["verify"](receipt)
+    assert code == 0, words
+
+
+def _audit_verify(folder: Path, receipt: dict[str, Any]) -> tuple[int, str]:
+    """The exit code of the command in a process of its own, in an empty folder, and what it says."""
+    (folder / "receipt.json").write_text(json.dumps(receipt), encoding="utf-8")
+    command = [sys.executable, "-m", "minivess.cli.main", "audit", "verify", "receipt.json", "--trust", "trust.json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@then("a receipt whose entry was changed is refused")
+def _changed(story: Story, facts: dict[str, Any]) -> None:
+    receipt = story.answered.json()["receipt"]
+    assert '"completed"' in receipt["entry"]
+    code, _ = facts["verify"]({**receipt, "entry": receipt["entry"].replace('"completed"', '"refused"')})
+    assert code == 1
+
+
+@when("a DICOM series of a named patient is sent under a name, asking for everything")
+def _patient(story: Story) -> None:
+    image, spacing = story.running.volume()
+    files = image_files.series(np.rint(image).astype(np.uint16), tuple(step / 1000 for step in spacing))
+    parts = {"outputs": "probabilities", "mask_format": "dicom-seg"}
+    story.response = story.running.post(image_files.zipped(files), parts, name="Doe-Jane-1961.zip")
+
+
+@then("it is answered")
+def _is_answered(story: Story) -> None:
+    assert story.answered.status_code == 200, story.answered.text
+
+
+@then("neither the name of the patient nor that of the file is in a file of the log")
+def _no_patient(story: Story) -> None:
+    story.running.counts()
+    found = [path for path in story.running.project.workspace.root.rglob("*") if path.is_file()]
+    logs = [path for path in found if path.suffix in {".db", ".db-wal", ".jsonl"}]
+    assert any(path.parent.name == "serving" for path in logs)
+    request = story.answered.json()["request"].encode()
+    assert any(request in path.read_bytes() for path in logs)
+    for word in (b"Case^One", b"Doe-Jane"):
+        assert not [path for path in logs if word in path.read_bytes()]
+
+
+@given("the serving log can no longer be written")
+def _broken(story: Story, facts: dict[str, Any]) -> None:
+    facts["counts"] = story.running.counts()
+    story.running.break_log()
+
+
+@when("a volume is sent as a job")
+def _job(story: Story, facts: dict[str, Any]) -> None:
+    image, spacing = story.running.volume()
+    parts = {"spacing": f"{' x '.join(str(step) for step in spacing)} um"}
+    client = story.running.client
+    facts["job"] = client.post("/v1/jobs", files={"volume": served.npy(image)}, data=parts).json()
+    give_up = time.monotonic() + 20
+    while client.get(facts["job"]["status"]).json()["state"] != "done":
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+    answer: Any = client.get(facts["job"]["result"])
+    story.response = answer
+
+
+@then("its answer is that the service is unavailable, and it is counted")
+def _unavailable(story: Story, facts: dict[str, Any]) -> None:
+    body = story.answered.json()
+    assert (story.answered.status_code, body["type"]) == (503, "urn:minivess:problem:log-unavailable")
+    assert "mask" not in body
+    story.running.mend_log()
+    assert story.running.counts().get("unrecorded", 0) - facts["counts"].get("unrecorded", 0) == 1

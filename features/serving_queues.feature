@@ -51,6 +51,7 @@ Feature: Requests wait within limits, and long ones become jobs
     When a job is cancelled while it waits
     Then its state is cancelled and it has no answer
     And no entry was made for it
+    And it is counted as "cancelled"
 
   @REQ-438 @RC-177
   Scenario: A job belongs to its caller

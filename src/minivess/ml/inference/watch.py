@@ -12,7 +12,7 @@ from minivess.records.log.stage_times import Stage, StageTimes
 
 @implements("REQ-430")
 class Watch:
-    """Measures the stages of one request. One thread at a time uses it.
+    """Measures the stages of one request. One thread at a time adds to it; others may read.
 
     Args:
         elapsed: seconds that never run backwards.
@@ -43,7 +43,7 @@ class Watch:
     @property
     def times(self) -> StageTimes:
         """What was measured so far."""
-        return StageTimes(**{stage.value: max(0.0, round(taken, 6)) for stage, taken in self._seconds.items()})
+        return StageTimes(**{stage.value: max(0.0, round(taken, 6)) for stage, taken in self._seconds.copy().items()})
 
     def tiles(self, done: int, total: int) -> None:
         """So many tiles of the image are done. What this raises ends the work."""

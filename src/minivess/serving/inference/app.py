@@ -18,6 +18,7 @@ from fastapi.responses import HTMLResponse
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.records.log.receipt import Receipt
+from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.inference import problems
 from minivess.serving.inference.access.gate import Exposure, Gate
 from minivess.serving.inference.access.headers import page
@@ -59,7 +60,8 @@ def create_app(
         places: how many requests are taken at a time.
         job_bounds: what jobs may hold.
     """
-    bounds, jobs = limits or Limits(), Jobs(job_bounds)
+    bounds = limits or Limits()
+    jobs = Jobs(job_bounds, unjudged=lambda: engine.turn_away(RefusalReason.CANCELLED))
     app = FastAPI(
         title="MiniVess inference",
         version=engine.model.version,

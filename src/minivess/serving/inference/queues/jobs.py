@@ -113,6 +113,7 @@ class Jobs:
     Args:
         bounds: what they may hold.
         workers: jobs that are judged at the same time.
+        unjudged: is notified of each job that ended before it was judged, so that it is counted.
         elapsed: seconds that never run backwards.
     """
 
@@ -121,10 +122,12 @@ class Jobs:
         bounds: JobBounds | None = None,
         *,
         workers: int = 1,
+        unjudged: Callable[[], None] = lambda: None,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bounds = bounds or JobBounds()
         self._elapsed = elapsed
+        self._unjudged = unjudged
         self._process = uuid4().hex[:16]
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
@@ -174,8 +177,11 @@ class Jobs:
         """End a job, or let go of its answer; what is on the record stays."""
         with self._lock:
             job.watch.cancelled.set()
+            waited = job.state is JobState.WAITING
             if job.state in {JobState.WAITING, JobState.DONE}:
                 self._end(job, JobState.CANCELLED, None)
+        if waited:
+            self._unjudged()
 
     @asynccontextmanager
     async def until_closed(self) -> AsyncIterator[None]:
@@ -187,11 +193,9 @@ class Jobs:
 
     def close(self) -> None:
         """End all jobs, and wait until they have."""
-        with self._lock:
-            for job in self._jobs.values():
-                job.watch.cancelled.set()
-                if job.state is JobState.WAITING:
-                    self._end(job, JobState.CANCELLED, None)
+        for job in list(self._jobs.values()):
+            if job.state in {JobState.WAITING, JobState.RUNNING}:
+                self.cancel(job)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, job: Job, judge: Callable[[Job], Response]) -> None:

@@ -113,6 +113,12 @@ def test_the_commands_of_the_guide_to_serving_are_answered(desk: Desk) -> None:
     assert desk.run(codes[0]).count('"decision":"answered"') == codes[0].count("curl") == 3
 
 
+def test_the_commands_for_long_volumes_fetch_the_answer_of_a_job(desk: Desk) -> None:
+    (code,) = [code for code in blocks("bash", "serving.md") if "/v1/jobs" in code]
+    assert '"tiles_done"' in desk.run(code)
+    assert '"decision":"answered"' in (desk.folder / "answer.json").read_text(encoding="utf-8")
+
+
 def test_the_command_for_pictures_is_answered(desk: Desk) -> None:
     (code,) = [code for code in blocks("bash", "serving.md") if "/predict" in code]
     with (

@@ -113,7 +113,6 @@ COUNTING = """
 import sys
 from pathlib import Path
 import numpy as np
-from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
 from minivess.records.models.networks.segresnet import SegResNetSpec
 data, how, many = Path(sys.argv[1]).read_bytes(), sys.argv[2] == "shared", int(sys.argv[3])

@@ -10,6 +10,8 @@ from minivess.ml.inference.batching import BatchCut
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import StageTimes
 
+__all__ = ["BatchCut", "ClassFact", "Observer", "Served", "Unobserved"]
+
 
 @dataclass(frozen=True)
 class ClassFact:

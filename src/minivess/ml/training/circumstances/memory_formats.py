@@ -12,6 +12,7 @@ import torch
 
 from minivess.foundation.implements import implements
 from minivess.ml.inference.predictor import memory_format
+from minivess.ml.training.execution.small_maps import small_maps_in_fp32
 from minivess.records.models.task import SegmentationTask
 
 PROBE_FROM = 100
@@ -91,6 +92,7 @@ def _measure(
     for name in names:
         layout = layout_of(name, task).format
         copies[name] = copy.deepcopy(network).to(device, memory_format=layout).train()
+        small_maps_in_fp32(copies[name])
         batches[name] = torch.zeros(shape, device=device).to(memory_format=layout)
     least = dict.fromkeys(names, float("inf"))
     for turn in range(_STEPS + 1):

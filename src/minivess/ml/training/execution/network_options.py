@@ -19,6 +19,7 @@ from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.ml.models.adapter import CoarserMap, expect_background
 from minivess.ml.models.registry import adapter_of
+from minivess.ml.training.execution.small_maps import small_maps_in_fp32
 from minivess.records.models.networks.network import NetworkSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from minivess.records.models.training import TrainingSpec
@@ -65,6 +66,10 @@ class TrainedNetwork(torch.nn.Module):  # type: ignore[misc]  # mypy does not fo
         coarser = tuple(head(found) for head, found in zip(self.heads, reversed(self._maps), strict=False))
         self._maps.clear()
         return (logits, *coarser)
+
+    def compute_small_maps_in_fp32(self) -> None:
+        """Leave bf16 where the convolutions of a CPU are wrong in it."""
+        self._undo += small_maps_in_fp32(self)
 
     def recompute(self, blocks: Sequence[torch.nn.Module]) -> None:
         """Compute the activations inside blocks again in the backward pass, and keep their inputs alone."""
@@ -148,6 +153,8 @@ def prepared(
         raise UsageError(fault, hint="remove the option, or choose another model.architecture")
     maps = adapter.coarser_maps(network) if training.deep_supervision else ()
     trained = TrainedNetwork(network, maps, task, seed=seed)
+    if training.precision == "bf16":
+        trained.compute_small_maps_in_fp32()
     if training.checkpointing:
         trained.recompute(adapter.recomputed_blocks(network))
     if training.compile:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -265,6 +267,15 @@ def test_wrong_headers_are_refused_and_counted(
 def test_broken_forms_are_refused_and_counted(service: served.Service, body: bytes, reason: str) -> None:
     status, _ = ask(app_of(service), body)
     assert (status, counted(service)) == (400, {reason: 1})
+
+
+@pytest.mark.parametrize("end", [-8, -20, -40])
+def test_a_form_that_ends_within_its_file_leaves_no_file_open(service: served.Service, end: int) -> None:
+    with warnings.catch_warnings(record=True, action="always", category=ResourceWarning) as caught:
+        ask(app_of(service), form(npy(GOOD, VOXELS))[:end])
+        gc.collect()
+    assert not caught
+    assert counted(service) == {"incomplete": 1}
 
 
 @pytest.mark.parametrize("cut", [0, 1, 60, 200, 2000])

@@ -15,8 +15,13 @@ _SMALL = 1 << 20
 """Entries up to this size may be packed as tightly as they like."""
 
 
-def read_zip(data: bytes, file: str) -> dict[str, bytes]:
+def read_zip(data: bytes, file: str, *, most: int = MAX_UNPACKED) -> dict[str, bytes]:
     """All files of an archive, by name.
+
+    Args:
+        data: the archive.
+        file: its name in messages.
+        most: bytes that it may unpack to.
 
     Raises:
         InputError: it is no zip archive, is damaged or encrypted, names a file twice, or unpacks to too much.
@@ -24,20 +29,20 @@ def read_zip(data: bytes, file: str) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            _check(entries, file)
+            _check(entries, file, min(most, MAX_UNPACKED))
             return {entry.filename: _unpack(archive, entry, file) for entry in entries}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError, zlib.error) as error:
         raise InputError(f"is a damaged or encrypted zip archive: {error}", path=file) from None
 
 
-def _check(entries: list[zipfile.ZipInfo], file: str) -> None:
+def _check(entries: list[zipfile.ZipInfo], file: str, most: int) -> None:
     if len(entries) > MAX_ENTRIES:
         raise InputError(f"holds more than {MAX_ENTRIES} files", path=file)
     names = [entry.filename for entry in entries]
     if len(set(names)) != len(names):
         raise InputError("names a file twice in its archive", path=file)
-    if sum(entry.file_size for entry in entries) > MAX_UNPACKED:
-        raise InputError(f"unpacks to more than {MAX_UNPACKED} bytes", path=file)
+    if sum(entry.file_size for entry in entries) > most:
+        raise InputError(f"unpacks to more than {most} bytes", path=file)
     for entry in entries:
         if entry.file_size > _SMALL and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
             raise InputError(f"`{entry.filename[:80]}` is packed more than {MAX_RATIO} times: refused", path=file)

@@ -76,7 +76,7 @@ def suffix_of(data: bytes) -> str | None:
     return None
 
 
-@implements("REQ-426", "REQ-427", "RC-171")
+@implements("REQ-426", "REQ-427", "REQ-460", "RC-171")
 def read_single(data: bytes, *, spacing: Spacing | None = None, limits: Limits = LIMITS) -> SingleImage:
     """Read one image.
 
@@ -126,7 +126,7 @@ def _written(folder: Path, data: bytes, suffix: str, limits: Limits) -> Path:
     series = folder / "series"
     series.mkdir()
     try:
-        files = read_zip(data, "the archive")
+        files = read_zip(data, "the archive", most=limits.file_bytes)
     except InputError:
         raise InputError(
             "the archive is damaged, encrypted or unpacks to too much",

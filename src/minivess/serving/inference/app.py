@@ -122,7 +122,7 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
         summary="The receipt of an earlier answer",
         tags=["inference"],
         response_model=Receipt,
-        responses=problem_responses(404),
+        responses=problem_responses(400, 404),
     )
     @app.get(
         "/v1/receipts/{index}",
@@ -130,7 +130,7 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
         summary="The receipt of an earlier answer",
         tags=["inference"],
         response_model=Receipt,
-        responses=problem_responses(404),
+        responses=problem_responses(400, 404),
     )
     def receipt(index: Index) -> Response | Receipt:
         """Entry, inclusion proof and signed checkpoint, as of now."""
@@ -141,7 +141,7 @@ def _add_decisions(app: FastAPI, engine: InferenceService) -> None:
         summary="An earlier decision",
         tags=["inference"],
         response_model=Decision,
-        responses=problem_responses(404),
+        responses=problem_responses(400, 404),
     )
     def decision(index: Index) -> Response | Decision:
         """What the entry of an answer says. Images and masks are not kept."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -103,6 +104,25 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, _unavailable)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Guard)
+    make = app.openapi
+
+    def described() -> dict[str, Any]:
+        document = make()
+        _own_problems(document)
+        return document
+
+    app.openapi = described  # type: ignore[method-assign]  # FastAPI's own way to change the document
+
+
+def _own_problems(document: dict[str, Any]) -> None:
+    """Take FastAPI's own answer to malformed parameters out of an OpenAPI document: here it is a problem with status 400."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            found = operation["responses"].get("422", {}).get("content", {}).get("application/json")
+            if found == {"schema": {"$ref": "#/components/schemas/HTTPValidationError"}}:
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document.get("components", {}).get("schemas", {}).pop(name, None)
 
 
 @implements("REQ-175")
@@ -162,7 +182,9 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     kind, hint = ("not-found", "GET /openapi.json lists what there is") if status == 404 else ("http", "")
     detail = str(error.detail) if isinstance(error, HTTPException) else "the request cannot be served"
-    return problem_response(kind, status, detail, hint=hint)
+    response = problem_response(kind, status, detail, hint=hint)
+    response.headers.update(getattr(error, "headers", None) or {})  # `Allow` of another method than the address takes
+    return response
 
 
 def _internal() -> JSONResponse:

@@ -6,6 +6,7 @@ Image bytes stay in memory; neither file names nor anything else the client wrot
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, cast, get_args
 
@@ -119,7 +120,7 @@ def parsed[T](reason: RefusalReason, parse: Callable[[], T]) -> T:
         raise TurnedError(Turned(reason, 400, error.message, error.hint)) from None
 
 
-@implements("REQ-173", "REQ-175")
+@implements("REQ-173", "REQ-175", "REQ-460")
 async def read_request(request: Request, limits: Limits, model: ServedModel) -> Asked:
     """The parts of a request, in memory.
 
@@ -137,11 +138,8 @@ async def read_request(request: Request, limits: Limits, model: ServedModel) -> 
     malformed = Turned(RefusalReason.NO_FORM, 400, "the request is no well-formed multipart form", hint)
     try:
         with fail_after(limits.seconds):
-            form = await _read_form(request, limits)
-            try:
+            async with _form_of(request, limits) as form:
                 data, texts = await _parts(form)
-            finally:
-                await form.close()
     except TimeoutError:
         words = (
             f"the request was not there after {limits.seconds:g} seconds, or nothing came for {limits.idle_seconds:g}"
@@ -189,8 +187,12 @@ class _TooLargeError(Exception):
     """More bytes came than are taken."""
 
 
-async def _read_form(request: Request, limits: Limits) -> FormData:
-    """The multipart form of a request; stops reading as soon as more bytes came than are taken, or none for too long."""
+@asynccontextmanager
+async def _form_of(request: Request, limits: Limits) -> AsyncGenerator[FormData, None]:
+    """The multipart form of a request; stops reading as soon as more bytes came than are taken, or none for too long.
+
+    Its files are closed afterwards.
+    """
     limit = limits.body_bytes
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise MultiPartException("not a multipart form")
@@ -201,7 +203,11 @@ async def _read_form(request: Request, limits: Limits) -> FormData:
         request.headers, _bounded(request, limits), max_files=1, max_fields=_FIELDS, max_part_size=_SPACING_BYTES
     )
     parser.spool_max_size = limit
-    return await parser.parse()
+    try:
+        yield await parser.parse()
+    finally:
+        for file in parser._files_to_close_on_error:  # `FormData.close` knows no file whose part has no end
+            file.close()
 
 
 @implements("REQ-437")

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from minivess.foundation.implements import implements
 from minivess.serving.inference.access.exposure import Tls
+from minivess.serving.inference.connections import BoundedProtocol
 
 
 @implements("REQ-114", "REQ-451", "RC-187")
@@ -29,7 +30,14 @@ def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 8000, *, tls: Tls |
         InputError: certificate or key cannot be used.
     """
     config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, proxy_headers=False
+        app,
+        host=host,
+        port=port,
+        http=BoundedProtocol,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
     )
     config.load()
     config.ssl = None if tls is None else tls.context()

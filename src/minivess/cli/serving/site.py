@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 90),
     help="Greatest age of the checkpoint in that file, by the time of its witnesses.",
 )
+@click.option("--json-logs", is_flag=True, help="Log as JSON, with one line for each answer.")
 @click.pass_obj
 def serve(
     project: Path,
@@ -90,6 +91,7 @@ def serve(
     behind_proxy: bool,
     admission: Path | None,
     admission_days: int,
+    json_logs: bool,
 ) -> None:
     """Answer inference requests, each with a receipt.
 
@@ -104,6 +106,7 @@ def serve(
     from minivess.serving.inference.access.gate import Exposure
     from minivess.serving.inference.app import create_app
     from minivess.serving.inference.server import serve as run_server
+    from minivess.serving.observing.observation import observation
     from minivess.workflows.log.verification import read_trust
     from minivess.workflows.serving.inference import InferenceService
     from minivess.workflows.serving.serving_log import Pace
@@ -122,10 +125,11 @@ def serve(
         started = _beside_the_log(project, keys, site=site, pace=pace, check=check)
     else:
         started = _elsewhere(project, keys, admission, days=admission_days, site=site, pace=pace, check=check)
-    with started as (serving, opened):
+    with started as (serving, opened), observation(opened.served, json_logs=json_logs) as watched:
         reached = Exposure(keys_needed=not local, tls=tls is not None, hosts=exposure.LOCAL_NAMES if local else None)
         say(f"http{'s' if tls else ''}://{host}:{port}/ shows what is served and how to ask; Ctrl-C ends it")
-        app = create_app(InferenceService(serving.start(), opened), exposure=reached)
+        engine = InferenceService(serving.start(), opened, observer=watched.observer)
+        app = watched.attach(create_app(engine, exposure=reached))
         run_server(app, host=host, port=port, tls=tls)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from types import FrameType
@@ -35,6 +36,7 @@ def serve(app: FastAPI, host: str = "127.0.0.1", port: int = 8000, *, tls: Tls |
         port=port,
         http=BoundedProtocol,
         log_level="warning",
+        log_config=None if logging.getLogger().handlers else uvicorn.config.LOGGING_CONFIG,
         access_log=False,
         server_header=False,
         proxy_headers=False,

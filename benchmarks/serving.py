@@ -218,7 +218,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what answers cost.")
     parser.add_argument("--answers", type=int, default=10_000, help="how many answers the logs grow by")
     parser.add_argument("--only-answer", nargs=2, help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    parser.add_argument(
+        "--load", action="store_true", help="load over HTTP instead: the options of serving_load.py follow"
+    )
+    given, rest = parser.parse_known_args()
+    if given.load:
+        from serving_load import main as load
+
+        load(rest)
+        return
+    if rest:
+        parser.error(f"unknown: {' '.join(rest)}")
     if given.only_answer is not None:
         only_answer(Path(given.only_answer[0]), given.only_answer[1])
         return

@@ -156,12 +156,15 @@ def one_client(folder: Path, base: ProjectFolder, name: str, each: int, rounds: 
         predictor = predictor_of(case, graph)
         planes = predictor.preprocessor.apply(case.image(), case.spacing)
 
+        alone: list[float] = []
+
         def bare() -> float:
-            took = []
+            took, before = [], time.process_time()
             for _ in range(each):
                 begun = time.perf_counter()
                 sliding_window(planes, case.patch, predictor.logits, outputs=case.task.outputs, batch=predictor.batch)
                 took.append(time.perf_counter() - begun)
+            alone.append((time.process_time() - before) / each * 1e3)
             return statistics.median(took) * 1e3
 
         walls: list[list[float]] = [[], [], []]
@@ -178,8 +181,16 @@ def one_client(folder: Path, base: ProjectFolder, name: str, each: int, rounds: 
     say(f"{name}: one flush, ms", interval(flush))
     say(f"{name}: audited minus unaudited, wall ms", interval(differences), "one flush + 2 ms")
     say(f"{name}: audited minus unaudited, CPU ms of the service", interval(cpus), "<= 2")
-    say(f"{name}: audited over unaudited", interval(ratios), "<= 1.03 (demo)")
+    say(f"{name}: audited over unaudited, wall", interval(ratios), "<= 1.03 (demo)")
+    shares = [a / u for a, u in zip(cpu[audited.port], cpu[unaudited.port], strict=True)]
+    say(f"{name}: audited over unaudited, CPU", interval(shares), "<= 1.03 (demo)")
     over = [u - b for u, b in zip(walls[1], walls[2], strict=True)]
+    say(f"{name}: an unaudited answer, CPU ms of the service", interval(cpu[unaudited.port]))
+    say(
+        f"{name}: its CPU ms over a bare loop",
+        interval([u - statistics.median(alone) for u in cpu[unaudited.port]]),
+        "<= 5",
+    )
     say(f"{name}: a bare loop of ONNX Runtime, ms", interval(walls[2]))
     say(f"{name}: unaudited minus bare loop, ms", interval(over), "<= 5")
 
@@ -275,13 +286,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--parts", nargs="+", default=["small", "demo", "clients", "picture"])
     given = parser.parse_args(arguments)
+    os.environ["XDG_DATA_HOME"] = tempfile.mkdtemp(
+        prefix="minivess-profile-"
+    )  # what was seen of these logs is not kept
     base = sample_projects.servable()
     print(f"{os.cpu_count()} cores, {given.rounds} rounds in turns")
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as place:
         folder = Path(place)
         acts: dict[str, Callable[[Path], None]] = {
             "small": lambda at: one_client(at, base, "small", 30, given.rounds),
-            "demo": lambda at: one_client(at, base, "demo", 1, given.rounds),
+            "demo": lambda at: one_client(at, base, "demo", 5, given.rounds),
             "clients": lambda at: many_clients(at, base, "demo", 32, max(3, given.rounds // 3)),
             "small-clients": lambda at: many_clients(at, base, "small", 200, given.rounds),
             "picture": lambda _: picture(5 * given.rounds),

@@ -32,8 +32,6 @@ from minivess.workflows.serving.serving_log import Pace
 from tests.support.projects import PASSPHRASE, ProjectFolder
 from tests.support.servers import served, toy_models
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 @dataclass(frozen=True)
 class Case:
@@ -185,7 +183,10 @@ class Served:
             str(self.port),
             how,
         ]
-        self.process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(project.workspace.root / "profile")},
+        )
         give_up = time.monotonic() + 240
         while True:
             if self.process.poll() is not None or time.monotonic() > give_up:
@@ -198,9 +199,9 @@ class Served:
         self.body, self.kind = self.case.form()
 
     def cpu(self) -> float:
-        """CPU seconds of the process so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """CPU seconds of the threads of the process so far; those of a service do not end."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(one.read_text(encoding="utf-8").split()[0]) for one in threads) / 1e9
 
     def memory(self) -> int:
         """Anonymous memory of the process in bytes."""

@@ -676,6 +676,7 @@ approval: signer=slug printed_name=short time=time meaning=meaning role=role pol
 run-part: first_step=1 last_step=0 where=circumstances seconds=number entry?~=int
 circumstances: device=short processes?=1 threads=1 memory_format=short torch=short not_repeatable?*=short
 class-share: name=short foreground_fraction=number conformal=bool
+shadow-class: name=short images=1 mean_dice=between-0-1 least_dice=between-0-1
 attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
     missing_chapters?*=text
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
@@ -1072,7 +1073,8 @@ any | root | - | log.created: device log_key=log-key roots*=identity threshold=1
 any | root release-manager | restored | log.restored: size=1 root=text abandoned*!=paragraph reason=short
 any | root release-manager | adoption | rules.adopted: number digest envelopes*=envelope
 serving | service | - | inference: * decision foreground_fraction?~ conformal?
-    classes?*=class-share caller?~ times?~=stage-times; inference.refusals: * since=time until=time counts
+    classes?*=class-share caller?~ times?~=stage-times; inference.refusals: * since=time until=time counts; inference.shadow: *
+    since=time until=time candidate=digest compared=0 changed=0 dropped=0 failed=0 classes*=shadow-class
 """
 USUAL = {
     "int": (

@@ -225,6 +225,11 @@ def serving() -> YardLog:
     log.append(inference, "inference", {"decision": "refused: too large"}, outcome=Outcome.REFUSED)
     since, until = "2026-11-20T08:00:00.000000Z", "2026-11-20T08:05:00.000000Z"
     log.append(inference, "inference.refusals", {"since": since, "until": until, "counts": {"volume": 2, "spacing": 1}})
+    agreed = {"name": "artery", "images": 2, "mean_dice": 0.9, "least_dice": 0.8}
+    counts = {"compared": 3, "changed": 1, "dropped": 2, "failed": 1, "classes": [agreed]}
+    log.append(
+        inference, "inference.shadow", {"since": since, "until": until, "candidate": f"sha256:{'5a' * 32}", **counts}
+    )
     return log
 
 

@@ -75,6 +75,11 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 90),
     help="Greatest age of the checkpoint in that file, by the time of its witnesses.",
 )
+@click.option(
+    "--shadow",
+    metavar="FOLDER|DIGEST",
+    help="An exported model that judges the same images and gives no answer; compared in the log.",
+)
 @click.option("--json-logs", is_flag=True, help="Log as JSON, with one line for each answer.")
 @click.pass_obj
 def serve(
@@ -92,6 +97,7 @@ def serve(
     admission: Path | None,
     admission_days: int,
     json_logs: bool,
+    shadow: str | None,
 ) -> None:
     """Answer inference requests, each with a receipt.
 
@@ -110,6 +116,7 @@ def serve(
     from minivess.workflows.log.verification import read_trust
     from minivess.workflows.serving.inference import InferenceService
     from minivess.workflows.serving.serving_log import Pace
+    from minivess.workflows.serving.shadowing.candidates import shadowing
 
     keys, tls = None if trust is None else read_trust(trust), exposure.tls_of(tls_certificate, tls_key)
     pace = Pace(anchor_entries=anchor_every, refusals_a_minute=refusals_a_minute)
@@ -125,10 +132,16 @@ def serve(
         started = _beside_the_log(project, keys, site=site, pace=pace, check=check)
     else:
         started = _elsewhere(project, keys, admission, days=admission_days, site=site, pace=pace, check=check)
-    with started as (serving, opened), observation(opened.served, json_logs=json_logs) as watched:
+    if shadow is not None and admission is not None:
+        raise UsageError("a candidate needs the device's log", hint="leave out --admission or --shadow")
+    with (
+        started as (serving, opened),
+        observation(opened.served, json_logs=json_logs) as watched,
+        shadowing(serving, opened.served, shadow, notify=watched.metrics.compared) as beside,
+    ):
         reached = Exposure(keys_needed=not local, tls=tls is not None, hosts=exposure.LOCAL_NAMES if local else None)
         say(f"http{'s' if tls else ''}://{host}:{port}/ shows what is served and how to ask; Ctrl-C ends it")
-        engine = InferenceService(serving.start(), opened, observer=watched.observer)
+        engine = InferenceService(serving.start(), opened, observer=watched.observer, beside=beside)
         app = watched.attach(create_app(engine, exposure=reached))
         run_server(app, host=host, port=port, tls=tls)
 

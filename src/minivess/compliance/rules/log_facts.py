@@ -24,7 +24,13 @@ from minivess.records.log.payloads.by_action import PAYLOADS
 from minivess.records.people.identity import Identity
 from minivess.records.people.roles import IdentityKind
 
-KEY_ACTIONS = frozenset(PAYLOADS) - {"inference", "inference.refusals", "release.build", "release.sign"}
+KEY_ACTIONS = frozenset(PAYLOADS) - {
+    "inference",
+    "inference.refusals",
+    "inference.shadow",
+    "release.build",
+    "release.sign",
+}
 """Actions whose completed entries get an inclusion proof of their own in a pack."""
 
 

@@ -22,7 +22,7 @@ from minivess.records.log.serving_log import ServingAnchored
 from minivess.records.people.identity import Identity, PublicKey
 from minivess.records.verdict import Check, Verdict
 
-SERVED = frozenset({"inference", "inference.refusals"})
+SERVED = frozenset({"inference", "inference.refusals", "inference.shadow"})
 """What a service records in its own log."""
 OWN_KEYS = "the keys that the receipt itself names"
 """The trust that is used where the verifier brings no keys."""

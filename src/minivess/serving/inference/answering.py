@@ -110,9 +110,11 @@ def _judged(
     )
     if answer.mask is None or answer.receipt is None:
         engine.notify(answer, asking.name, watch, caller=asking.caller)
+        engine.offer(image.array, image.spacing, answer)
         return _refusal(asking.name, answer)
     said = message(image, answer, answer.mask, answer.receipt)
     engine.notify(answer, asking.name, watch, caller=asking.caller)
+    engine.offer(image.array, image.spacing, answer)
     del answer, image  # what follows needs as much memory as they do
     return Response(orjson.dumps(said.model_dump(mode="json")), media_type="application/json")
 

@@ -21,12 +21,13 @@ from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.workflows.serving.answers import ServedModel
 from minivess.workflows.serving.observer import BatchCut, Served
+from minivess.workflows.serving.shadowing.shadow import Comparison
 
 Kind = Literal["counter", "gauge", "histogram"]
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0)
-"""Bounds for the time of stages. Measured by `benchmarks/serving.py`: writing an entry takes 2 to 20 ms, a picture of 256 x 256
-0.1 to 0.5 s, a volume of the demonstration 1 to 40 s. Each of these lies between several bounds."""
+"""Bounds for the time of stages. Measured by `benchmarks/serving.py --load` on two busy cores: a flush takes 1 to 12 ms, a
+picture of 256 x 256 0.15 s, a volume of the demonstration 0.2 to 4 s. Between these and around them are several bounds."""
 SHARES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75)
 """Bounds for shares of a mask. Vessels are a few percent of a volume."""
 PROBABILITIES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99)
@@ -118,6 +119,24 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
                 SHARES,
             ),
             Metric(
+                "minivess_shadow_images_total",
+                "counter",
+                "Images that were offered to the candidate beside.",
+                {"result": "compared, dropped, failed"},
+            ),
+            Metric(
+                "minivess_shadow_changed_total",
+                "counter",
+                "Images that one model answered and the other refused, of those compared.",
+            ),
+            Metric(
+                "minivess_shadow_dice_ratio",
+                "histogram",
+                "Dice coefficient between the masks of the two models.",
+                _CLASS,
+                DICE,
+            ),
+            Metric(
                 "minivess_model_info",
                 "gauge",
                 "Always 1; the labels name what is served.",
@@ -152,6 +171,8 @@ class Metrics:
             ("minivess_batch_images", [{"cut": cut.value} for cut in BatchCut]),
             ("minivess_confidence_ratio", [{"class": one} for one in classes]),
             ("minivess_foreground_ratio", [{"class": one} for one in classes]),
+            ("minivess_shadow_dice_ratio", [{"class": one} for one in classes]),
+            ("minivess_shadow_images_total", [{"result": one} for one in ("compared", "dropped", "failed")]),
             (
                 "minivess_decisions_total",
                 [
@@ -206,6 +227,13 @@ class Metrics:
     def batched(self, images: int, cut: BatchCut) -> None:
         """Measure a batch."""
         self.add("minivess_batch_images", images, cut=cut.value)
+
+    def compared(self, one: Comparison) -> None:
+        """Count an image that was offered to the candidate beside."""
+        self.add("minivess_shadow_images_total", result=one.result)
+        self.add("minivess_shadow_changed_total", int(one.changed))
+        for name, value in one.dice.items():
+            self.add("minivess_shadow_dice_ratio", value, **{"class": name})
 
     def text(self) -> bytes:
         """All metrics in Prometheus's text format, version 0.0.4."""

@@ -14,6 +14,7 @@ from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.observing.metrics import Metrics
 from minivess.serving.observing.trace_context import CURRENT, parse_traceparent
 from minivess.workflows.serving.observer import BatchCut, Observer, Served
+from minivess.workflows.serving.shadowing.shadow import AFTER_ANSWER
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def observe(app: FastAPI, metrics: Metrics) -> FastAPI:
 
 
 class _Observed:
-    """Counts requests that are under way, and remembers the trace of each."""
+    """Counts requests that are under way, remembers the trace of each, and does what is for after the answer."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -89,10 +90,14 @@ class _Observed:
             await self._app(scope, receive, send)
             return
         values = [value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"]
-        token = CURRENT.set(parse_traceparent(values))
+        token, after = CURRENT.set(parse_traceparent(values)), list[Callable[[], None]]()
+        later = AFTER_ANSWER.set(after)
         self._metrics.add("minivess_requests_in_progress")
         try:
             await self._app(scope, receive, send)
         finally:
             self._metrics.add("minivess_requests_in_progress", -1)
             CURRENT.reset(token)
+            AFTER_ANSWER.reset(later)
+            for act in after:
+                act()

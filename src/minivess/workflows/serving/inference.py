@@ -47,7 +47,7 @@ from minivess.workflows.serving.answers import (
     ServedModel,
     Wanted,
 )
-from minivess.workflows.serving.observer import ClassFact, Observer, Served, Unobserved
+from minivess.workflows.serving.observer import Beside, ClassFact, Observer, Served, Unobserved
 from minivess.workflows.serving.serving_log import ServingLog
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
 from minivess.workflows.session.recording import Recording, recorded
@@ -66,11 +66,20 @@ class InferenceService:
         serving: the serving log that answers are recorded in.
         opened: what is served.
         observer: is told of answers, refusals and requests that were turned away.
+        beside: a candidate that judges the same images, and gives no answer.
     """
 
-    def __init__(self, serving: ServingLog, opened: OpenedModel, *, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        serving: ServingLog,
+        opened: OpenedModel,
+        *,
+        observer: Observer | None = None,
+        beside: Beside | None = None,
+    ) -> None:
         self.model = opened.served
         self.observer = observer or Unobserved()
+        self._beside = beside
         self._serving = serving
         self._predictor = opened.predictor
         self._context = opened.context
@@ -167,6 +176,12 @@ class InferenceService:
             version=self.model.version,
         )
         _notified(lambda: self.observer.served(served))
+
+    def offer(self, image: NDArray[np.generic], spacing: Spacing | None, answer: Answer) -> None:
+        """Offer an image that was judged to the candidate beside, where there is one; that it fails is a warning."""
+        beside = self._beside
+        if beside is not None:
+            _notified(lambda: beside.offer(image, spacing, answer.mask))
 
     def _classes(
         self, mask: NDArray[np.uint8], probabilities: NDArray[np.float32], spacing: Spacing | None

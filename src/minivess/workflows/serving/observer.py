@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from minivess.ml.inference.batching import BatchCut
+from minivess.ml.inference.intended_use import Spacing
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import StageTimes
 
@@ -71,6 +75,13 @@ class Observer(Protocol):
 
     def batched(self, images: int, cut: BatchCut) -> None:
         """Images of several requests went through the graph together."""
+
+
+class Beside(Protocol):
+    """A candidate beside the model in production. It gives no answer."""
+
+    def offer(self, image: NDArray[np.generic], spacing: Spacing | None, mask: NDArray[np.uint8] | None) -> None:
+        """An image was judged; `mask` is None where it was refused. This returns at once."""
 
 
 class Unobserved:

@@ -76,6 +76,7 @@ PAYLOADS: Mapping[str, type[Record]] = _Payloads(
         "model.bento": "log.payloads.models:BentoBuilt",
         "inference": "log.payloads.models:Inference",
         "inference.refusals": "log.serving_log:RefusalsCounted",
+        "inference.shadow": "log.shadow:ShadowCompared",
         "serving.enrolled": "log.serving_log:ServingEnrolled",
         "serving.anchored": "log.serving_log:ServingAnchored",
         "caller.created": "log.callers:CallerCreated",

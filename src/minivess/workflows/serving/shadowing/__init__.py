@@ -1,0 +1,1 @@
+"""A candidate model beside the one in production."""

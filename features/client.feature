@@ -160,3 +160,27 @@ Feature: Programs ask the service through a client
       | images          |
       | grey volumes    |
       | colour pictures |
+
+  @REQ-491
+  Scenario Outline: A long volume is answered as a job
+    Given a client of a service that takes grey volumes
+    When an array with its spacing is sent as a job by the <kind> client
+    Then its progress ends with all tiles done
+    And the mask is the one whose digest is in the log
+
+    Examples:
+      | kind  |
+      | sync  |
+      | async |
+
+  @REQ-491
+  Scenario: The answer of a job is proved like every other
+    Given a client of a service that takes grey volumes, with a trust file
+    When the answer of a job comes to a program that sent another image
+    Then the answer is refused because "is about another image"
+
+  @REQ-491
+  Scenario: A job can be cancelled
+    Given a client of a service that takes grey volumes
+    When a job is cancelled
+    Then it has no answer, and a job that is not known has none either

@@ -42,9 +42,14 @@ def promised() -> set[str]:
 def broken(before: set[str], now: set[str]) -> list[str]:
     """What a client of before would miss now: facts that are gone, and what a request needs in addition."""
     gone = {fact for fact in before - now if REQUIRES not in fact}
-    operations = {fact.split(" ")[0] + " " + fact.split(" ")[1] for fact in before}
-    needed = {fact for fact in now - before if REQUIRES in fact and " ".join(fact.split(" ")[:2]) in operations}
+    known = {_operation_of(fact) for fact in before}
+    needed = {fact for fact in now - before if REQUIRES in fact and _operation_of(fact) in known}
     return [*(f"gone: {fact}" for fact in sorted(gone)), *(f"needed: {fact}" for fact in sorted(needed))]
+
+
+def _operation_of(fact: str) -> str:
+    """The method and the address of a fact."""
+    return " ".join(fact.split(" ")[:2])
 
 
 def _operation(operation: dict[str, Any], document: dict[str, Any]) -> Iterator[str]:
@@ -125,7 +130,9 @@ def facts_of_services() -> set[str]:
 def write() -> None:
     """Add what is new to the file."""
     before = promised() if SNAPSHOT.exists() else set()
-    facts = sorted(before | {fact for fact in facts_of_services() if REQUIRES not in fact or not before})
+    known = {_operation_of(fact) for fact in before}
+    new = {fact for fact in facts_of_services() if REQUIRES not in fact or _operation_of(fact) not in known}
+    facts = sorted(before | new)
     SNAPSHOT.write_text(_INTRO + "".join(f"{fact}\n" for fact in facts), encoding="utf-8")
 
 

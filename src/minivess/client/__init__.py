@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from minivess.client.answers import Answer, AnsweredClass
 from minivess.client.connections import AsyncClient, Client
+from minivess.client.jobs import Job, JobState
 from minivess.client.problems import (
     ImageRefusedError,
     NotAllowedError,
@@ -24,6 +25,8 @@ __all__ = [
     "AsyncClient",
     "Client",
     "ImageRefusedError",
+    "Job",
+    "JobState",
     "MinivessError",
     "NotAllowedError",
     "Problem",

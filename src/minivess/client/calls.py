@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import uuid4
 
 from minivess.client.answers import (
@@ -37,17 +38,49 @@ IDEMPOTENCY_KEY = "Idempotency-Key"
 _OUTSIDE = "urn:minivess:problem:outside-intended-use"
 
 
+@dataclass(frozen=True)
+class Request:
+    """What is asked for.
+
+    Attributes:
+        image: see `ImageSource`.
+        spacing: voxel size with its unit in the order of the axes; None where the file states it.
+        mask_format: of the masks.
+        outputs: beside the mask.
+        output_type: of their numbers.
+        idempotency_key: names the request; None: a new one.
+    """
+
+    image: ImageSource
+    spacing: str | Sequence[str] | None
+    mask_format: str
+    outputs: Sequence[str] = ()
+    output_type: str = "float16"
+    idempotency_key: str | None = None
+
+
+@implements("REQ-485", "REQ-486")
+def ask_for(request: Request, path: str) -> Ask:
+    """A request as it is sent to an address.
+
+    Raises:
+        InputError: the image cannot be read here.
+        UsageError: the array or the spacing is none.
+    """
+    sent = image_to_send(request.image, request.spacing)
+    fields = {"mask_format": request.mask_format} | ({} if sent.spacing is None else {"spacing": sent.spacing})
+    if request.outputs:
+        fields |= {
+            "outputs": ",".join(request.outputs),
+            "output_type": request.output_type,
+            "output_format": "npy",
+        }
+    headers = {IDEMPOTENCY_KEY: request.idempotency_key or uuid4().hex}
+    return Ask("POST", path, headers, fields, sent.data)
+
+
 @implements("REQ-485", "REQ-486", "REQ-487")
-def segment(
-    settings: Settings,
-    image: ImageSource,
-    spacing: str | Sequence[str] | None,
-    *,
-    mask_format: str,
-    outputs: Sequence[str],
-    output_type: str,
-    idempotency_key: str | None,
-) -> Steps[Answer]:
+def segment(settings: Settings, request: Request) -> Steps[Answer]:
     """Send an image, and return the answer when its receipt proves it.
 
     Raises:
@@ -59,13 +92,9 @@ def segment(
         InputError: the image cannot be read here, or the answer is none that this client knows.
         UsageError: the array or the spacing is none.
     """
-    sent = image_to_send(image, spacing)
-    fields = {"mask_format": mask_format} | ({} if sent.spacing is None else {"spacing": sent.spacing})
-    if outputs:
-        fields |= {"outputs": ",".join(outputs), "output_type": output_type, "output_format": "npy"}
-    headers = {IDEMPOTENCY_KEY: idempotency_key or uuid4().hex}
-    reply = yield from exchange(Ask("POST", "/v1/segment", headers, fields, sent.data), settings.retries)
-    return answer_of(settings, reply, digest_bytes(sent.data))
+    ask = ask_for(request, "/v1/segment")
+    reply = yield from exchange(ask, settings.retries)
+    return answer_of(settings, reply, digest_bytes(ask.file or b""))
 
 
 def answer_of(settings: Settings, reply: Reply, image: str) -> Answer:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
 
-from minivess.client import calls
+from minivess.client import calls, jobs
 from minivess.client.answers import Answer, EarlierDecision, EarlierReceipt, ServedModel
 from minivess.client.exchange import Ask, Collected, NoReplyError, Reply, Steps, Wait
 from minivess.client.images import ImageSource
+from minivess.client.jobs import Job, JobState
 from minivess.client.settings import Retries, Settings, Timeouts
 from minivess.compliance.verification.trust import Trust
 from minivess.foundation.errors import InputError
@@ -140,17 +141,40 @@ class Client(_Common):
             InputError: the image cannot be read here, or the answer is malformed.
             UsageError: the array or the spacing is none.
         """
-        return self._run(
-            calls.segment(
-                self.settings,
-                image,
-                spacing,
-                mask_format=mask_format,
-                outputs=outputs,
-                output_type=output_type,
-                idempotency_key=idempotency_key,
-            )
-        )
+        request = calls.Request(image, spacing, mask_format, outputs, output_type, idempotency_key)
+        return self._run(calls.segment(self.settings, request))
+
+    def start(
+        self,
+        image: ImageSource,
+        spacing: str | Sequence[str] | None = None,
+        *,
+        mask_format: str = USUAL_FORMAT,
+        outputs: Sequence[str] = (),
+        output_type: Literal["float16", "float32"] = "float16",
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Send a long volume as a job; arguments and errors are those of `segment`."""
+        request = calls.Request(image, spacing, mask_format, outputs, output_type, idempotency_key)
+        return self._run(jobs.start(self.settings, request))
+
+    def state(self, job: Job) -> JobState:
+        """Where a job is, with the tiles that are done."""
+        return self._run(jobs.state(self.settings, job))
+
+    def wait(self, job: Job, *, every: float = 1.0, progress: Callable[[JobState], object] | None = None) -> Answer:
+        """Wait for a job, and return its answer, verified. The service gives it once.
+
+        Args:
+            job: that was started.
+            every: seconds between two looks.
+            progress: hears where the job is, at each look.
+        """
+        return self._run(jobs.wait(self.settings, job, every=every, progress=progress))
+
+    def cancel(self, job: Job) -> JobState:
+        """End a job before its next tile. What is on the record stays."""
+        return self._run(jobs.state(self.settings, job, method="DELETE"))
 
     def model(self) -> ServedModel:
         """What is served, and for what use."""
@@ -230,17 +254,42 @@ class AsyncClient(_Common):
         idempotency_key: str | None = None,
     ) -> Answer:
         """Segment an image, as `Client.segment` does. Files are read and receipts verified between two waits."""
-        return await self._run(
-            calls.segment(
-                self.settings,
-                image,
-                spacing,
-                mask_format=mask_format,
-                outputs=outputs,
-                output_type=output_type,
-                idempotency_key=idempotency_key,
-            )
-        )
+        request = calls.Request(image, spacing, mask_format, outputs, output_type, idempotency_key)
+        return await self._run(calls.segment(self.settings, request))
+
+    async def start(
+        self,
+        image: ImageSource,
+        spacing: str | Sequence[str] | None = None,
+        *,
+        mask_format: str = USUAL_FORMAT,
+        outputs: Sequence[str] = (),
+        output_type: Literal["float16", "float32"] = "float16",
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Send a long volume as a job; arguments and errors are those of `segment`."""
+        request = calls.Request(image, spacing, mask_format, outputs, output_type, idempotency_key)
+        return await self._run(jobs.start(self.settings, request))
+
+    async def state(self, job: Job) -> JobState:
+        """Where a job is, with the tiles that are done."""
+        return await self._run(jobs.state(self.settings, job))
+
+    async def wait(
+        self, job: Job, *, every: float = 1.0, progress: Callable[[JobState], object] | None = None
+    ) -> Answer:
+        """Wait for a job, and return its answer, verified. The service gives it once.
+
+        Args:
+            job: that was started.
+            every: seconds between two looks.
+            progress: hears where the job is, at each look.
+        """
+        return await self._run(jobs.wait(self.settings, job, every=every, progress=progress))
+
+    async def cancel(self, job: Job) -> JobState:
+        """End a job before its next tile. What is on the record stays."""
+        return await self._run(jobs.state(self.settings, job, method="DELETE"))
 
     async def model(self) -> ServedModel:
         """What is served, and for what use."""

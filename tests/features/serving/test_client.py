@@ -7,6 +7,7 @@ import base64
 import gzip
 import io
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -458,3 +459,61 @@ def _kept(facts: dict[str, Any], images: str) -> None:
     paths = facts["document"]["paths"]
     assert paths["/v1/receipts/{index}"]["get"]["deprecated"]
     assert "deprecated" not in paths["/v1/decisions/{index}/receipt"]["get"]
+
+
+@when(parsers.parse("an array with its spacing is sent as a job by the {kind} client"))
+def _job(call: list[Call], facts: dict[str, Any], kind: str) -> None:
+    one, facts["looks"] = call[0], []
+    if kind == "sync":
+        with clients.Client(one.url) as client:
+            job = client.start(one.array, SPACING)
+            one.answer = client.wait(job, every=0.01, progress=facts["looks"].append)
+        return
+
+    async def ask() -> Any:
+        async with clients.AsyncClient(one.url) as client:
+            job = await client.start(one.array, SPACING)
+            return await client.wait(job, every=0.01, progress=facts["looks"].append)
+
+    one.answer = asyncio.run(ask())
+
+
+@then("its progress ends with all tiles done")
+def _progress(facts: dict[str, Any]) -> None:
+    last = facts["looks"][-1]
+    assert last.state == "done"
+    assert last.tiles_done == last.tiles > 0
+
+
+@when("the answer of a job comes to a program that sent another image")
+def _other_program(call: list[Call]) -> None:
+    one = call[0]
+    with clients.Client(one.url, trust=one.trust) as client:
+        job = client.start(one.array, SPACING)
+        try:
+            client.wait(clients.Job(job.id, f"sha256:{'0' * 64}"), every=0.01)
+        except MinivessError as error:
+            one.error = error
+
+
+@when("a job is cancelled")
+def _cancelled(call: list[Call], facts: dict[str, Any]) -> None:
+    with clients.Client(call[0].url) as client:
+        facts["job"] = client.start(call[0].array, SPACING)
+        while client.state(facts["job"]).state != "done":  # one that runs may end before it hears of it
+            time.sleep(0.01)
+        facts["state"] = client.cancel(facts["job"]).state
+        for wanted in (facts["job"], clients.Job("0" * 16 + "-" + "0" * 32, "sha256:"), clients.Job("none", "")):
+            with pytest.raises(clients.RequestError) as caught:
+                client.wait(wanted, every=0.01)
+            facts.setdefault("errors", []).append(caught.value)
+
+
+@then("it has no answer, and a job that is not known has none either")
+def _no_answer(facts: dict[str, Any]) -> None:
+    assert facts["state"] == "cancelled"
+    assert facts["errors"][0].message == "the job is cancelled"
+    assert [one.problem.status for one in facts["errors"][1:]] == [410, 404]
+    assert all(one.hint for one in facts["errors"])
+    with pytest.raises(MinivessError, match="malformed"):
+        clients.Job("../decisions/1", "")

@@ -80,19 +80,19 @@ def desk(service: served.Service, tmp_path_factory: pytest.TempPathFactory) -> I
         yield Desk(folder, url, service)
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_an_example_in_python_runs(
     desk: Desk, number: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     codes = blocks("python")
-    assert len(codes) == 6
+    assert len(codes) == 7
     monkeypatch.chdir(desk.folder)
     exec(compile(desk.as_here(codes[number]), f"example {number}", "exec"), {"__name__": "__main__"})  # noqa: S102
     printed = capsys.readouterr().out
     assert WORDS[number] in printed
 
 
-WORDS = ("VERIFIED", "0.", "0.", "spacing 9 µm", "the trust file trust.json", "True")
+WORDS = ("VERIFIED", "0.", "0.", "done", "spacing 9 µm", "the trust file trust.json", "True")
 """What each example prints, among other words."""
 
 

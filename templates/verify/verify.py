@@ -1037,7 +1037,8 @@ device | developer | makes references | calibration: * temperature threshold~ ta
     model.export: * opset max_abs_difference tolerance; training: * architecture steps final_loss?~
     parts?*=run-part repeatable?~=bool validation?~=shares
 device | developer release-manager | - | data.add: folder=file dvc files size; data.pull: * remote files size
-    folders+; data.push: * remote files size folders+; model.bento: tag model=digest code=digest requirements=digest files=1
+    folders+; data.push: * remote files size folders+; model.bento: tag model=digest code=digest requirements=digest files=1;
+    model.map: tag model=digest code=digest requirements=digest files=1
 device | developer release-manager | references | data.ingest: * dataset cases accept_identifiers?~ identifiers?*
     lowered?*=graded; data.split: * train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run
     verdict reason

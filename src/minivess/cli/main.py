@@ -42,7 +42,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "test-set": ("sealed.requests:test_set", "Request, approve and list looks at the sealed test set."),
         "evaluate": ("sealed.requests:evaluate", "Measure the model on the sealed test set, or on another part."),
         "serve": ("serving.site:serve", "Answer inference requests, each with a receipt."),
-        "dicom": ("dicom.commands:dicom", "Answer DICOM series from folders, each with a receipt."),
+        "dicom": ("dicom.commands:dicom", "Answer DICOM series from folders and the network."),
         "caller": ("serving.callers:caller", "Manage the API keys of those who call the service."),
     },
     "Requirements, risks and releases": {

@@ -47,6 +47,8 @@ class SeriesResult(Record):
     segmentation: Digest | None = None
     """Of the file segmentation.dcm."""
     classes: tuple[SegmentedClassShare, ...] = ()
+    sent: bool | None = None
+    """Whether the peer took the segmentation; None: it was not sent."""
 
 
 class UnreadableFile(Record):

@@ -27,7 +27,7 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.models.bento import BentoFacts
 from minivess.serving.bento.opening import opened_engine
 from minivess.serving.bento.remote_model import Asked, BentoModel, RemotePredictor
-from minivess.workflows.bento.build import digest_of_folder
+from minivess.workflows.bento.content import digest_of_folder
 from tests.features.serving.conftest import Story
 from tests.support import projects
 from tests.support.servers import bentos, served

@@ -9,8 +9,8 @@ from minivess.cli.groups import LazyGroup
 
 @click.group(
     cls=LazyGroup,
-    places={"segment": "dicom.segmenting:segment"},
-    sections={"Commands": ("segment",)},
+    places={"segment": "dicom.segmenting:segment", "listen": "dicom.listening:listen"},
+    sections={"Commands": ("segment", "listen")},
 )
 def dicom() -> None:
-    """Answer DICOM series from folders, each with a receipt."""
+    """Answer DICOM series from folders and the network."""

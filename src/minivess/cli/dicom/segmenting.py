@@ -20,9 +20,14 @@ SITE_OPTION = click.option(
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
 @SITE_OPTION
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder with a copy of the exported model that answers; it has to be the model in production.",
+)
 @json_option
 @click.pass_context
-def segment(context: click.Context, source: Path, out: Path, site: str, *, as_json: bool) -> None:
+def segment(context: click.Context, source: Path, out: Path, site: str, model: Path | None, *, as_json: bool) -> None:
     """Segment each DICOM series in folder IN, into OUT.
 
     OUT has to be new or empty. It gets report.json and, for each answered series, a folder with segmentation.dcm and
@@ -34,7 +39,7 @@ def segment(context: click.Context, source: Path, out: Path, site: str, *, as_js
     from minivess.workflows.dicom.folder import segment_folder
     from minivess.workflows.dicom.series import SeriesLimits
 
-    with opened_engine(context.obj, site) as engine:
+    with opened_engine(context.obj, site, model) as engine:
         report = segment_folder(engine, source, out, limits=SeriesLimits(), progress=Progress())
     if as_json:
         emit_json(report)

@@ -8,7 +8,7 @@ import click
 
 from minivess.cli.groups import Group
 from minivess.cli.models.analysis import explain, robustness
-from minivess.cli.models.packages import bento
+from minivess.cli.models.packages import application_package, bento
 from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
 from minivess.cli.serving.admission import admission, anchor, deploy
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
@@ -29,6 +29,7 @@ from minivess.records.people.roles import Role
             "admission",
             "anchor",
             "bento",
+            "map",
             "dispose",
         )
     },
@@ -86,6 +87,7 @@ model.add_command(admission)
 model.add_command(robustness)
 model.add_command(explain)
 model.add_command(bento)
+model.add_command(application_package)
 
 
 @model.command()

@@ -1,4 +1,4 @@
-"""`minivess model bento`: the model in production as a package for others to run."""
+"""`minivess model bento` and `model map`: the model in production as a package for others to run."""
 
 from __future__ import annotations
 
@@ -32,3 +32,25 @@ def bento(project: Path, *, out: Path, actor: str | None, as_json: bool) -> None
     emit(
         text, {"tag": made.tag, "digest": made.digest, "files": made.files, **made.facts.model_dump()}, as_json=as_json
     )
+
+
+@click.command(cls=LongCommand, name="map")
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path))
+@actor_option
+@json_option
+@click.pass_obj
+def application_package(project: Path, *, out: Path, actor: str | None, as_json: bool) -> None:
+    """Build a MONAI Application Package of the model in production, in the new folder OUT.
+
+    The package has the manifests of specification 1.0.0, an application that segments the DICOM series of a folder on the
+    CPU, the model, this software, the packages that uv.lock pins with their digests, and a Dockerfile. It has no log and no
+    key: the project folder is mounted, and each answer is recorded in it.
+    """
+    from minivess.workflows.bento.application_package import lay_out_package
+
+    with services_of(project) as services:
+        signer = signer_of(services, actor, Role.DEVELOPER, Role.RELEASE_MANAGER)
+        made = lay_out_package(services, signer, out)
+    text = f"{made.tag}\nmodel: {made.model}\nfiles: {made.files}\n`docker build -t {made.tag} {out}` makes the image"
+    told = {"tag": made.tag, "model": made.model, "digest": made.digest, "files": made.files}
+    emit(text, told, as_json=as_json)

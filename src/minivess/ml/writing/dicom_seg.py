@@ -6,6 +6,7 @@ Patient, study and frame of reference are those of the images that were segmente
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -34,6 +35,7 @@ def write(mask: PlacedMask) -> MaskFile:
     import highdicom
     from highdicom.seg import Segmentation
 
+    logging.getLogger("highdicom").setLevel(logging.CRITICAL)  # it names the images by their UIDs
     images, planes = sources_of(mask.source, mask.affine, len(mask.values))
     numbered = np.zeros(mask.values.shape, np.uint8)
     for number, one in enumerate(mask.classes, start=1):

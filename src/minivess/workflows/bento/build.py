@@ -13,29 +13,27 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
-import minivess
 from minivess.compliance.identity.signer import Signer
-from minivess.foundation.digests import Digest, digest_bytes, digest_file, digest_json
-from minivess.foundation.errors import CannotWriteError, CouldNotCheckError, UsageError
-from minivess.foundation.files import make_folder, read_limited
+from minivess.foundation.digests import Digest, digest_bytes
+from minivess.foundation.errors import CouldNotCheckError, UsageError
+from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import templates_folder
 from minivess.foundation.provenance import UV_LOCK
 from minivess.foundation.reading.json_records import RECORD_LIMIT
 from minivess.records.models.bento import FACTS_FILE, MODEL_FOLDER, REQUIREMENTS_FILE, BentoFacts
-from minivess.workflows.bento.requirements import OWN, PYTHON, requirements_of
+from minivess.workflows.bento.content import copy_code, digest_of_folder, place
+from minivess.workflows.bento.requirements import PYTHON, requirements_of
 from minivess.workflows.serving.inference import open_model
 from minivess.workflows.session.bound_inputs import BoundInputs
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 
 ACTION = "model.bento"
-NAME, TEMPLATES = "minivess", "templates"
+NAME = "minivess"
 _SERVICE_FILE = '''\
 """The service of this Bento. Its code is in `minivess.serving.bento`."""
 
@@ -44,7 +42,6 @@ from minivess.serving.bento.service import InferenceInterface, ModelService
 __all__ = ["InferenceInterface", "ModelService"]
 '''
 _SERVICE = "minivess.serving.bento.service:InferenceInterface"
-_COMPILED = shutil.ignore_patterns("__pycache__", "*.pyc")
 _SECONDS = 600
 _LOCK_LIMIT = 16 * RECORD_LIMIT
 
@@ -97,38 +94,16 @@ def build_bento(services: Services, signer: Signer, out: Path) -> BuiltBento:
                 device=served.device,
                 version=served.version,
                 model=served.digest,
-                code=_copy_code(context),
+                code=copy_code(context),
                 requirements=digest_bytes(requirements.encode("utf-8")),
             )
             _write_context(context, stated, requirements, folder)
             tag, made = _built(Path(name), context, stated)
             digest, files = digest_of_folder(made)
-            _place(made, out)
+            place(made, out)
         record.output(f"bento/{stated.model.removeprefix('sha256:')[:12]}", digest)
         record.payload(tag=tag, model=stated.model, code=stated.code, requirements=stated.requirements, files=files)
     return BuiltBento(tag, stated, digest, files)
-
-
-def digest_of_folder(folder: Path) -> tuple[Digest, int]:
-    """The digest of the names and digests of all files of a folder, and how many there are."""
-    found = {
-        path.relative_to(folder).as_posix(): digest_file(path) for path in sorted(folder.rglob("*")) if path.is_file()
-    }
-    return digest_json(found), len(found)
-
-
-def _copy_code(context: Path) -> Digest:
-    """Copy this software as it is installed, with its version for those who ask for it; returns the digest of the code."""
-    code = context / OWN
-    shutil.copytree(Path(str(minivess.__path__[0])), code, ignore=_COMPILED)
-    if not (code / TEMPLATES).is_dir():  # an installation from the source tree has them beside the code
-        shutil.copytree(templates_folder(), code / TEMPLATES, ignore=_COMPILED)
-    digest, _ = digest_of_folder(code)
-    number = version(OWN)
-    told = context / f"{OWN}-{number}.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {OWN}\nVersion: {number}\n", encoding="utf-8")
-    return digest
 
 
 def _write_context(context: Path, stated: BentoFacts, requirements: str, model: Path) -> None:
@@ -181,19 +156,3 @@ def _built(work: Path, context: Path, stated: BentoFacts) -> tuple[str, Path]:
         last = lines[-1][:200] if lines else "it said nothing"
         raise CouldNotCheckError(f"BentoML did not build the Bento: {last}", hint="install minivess[serving,bento]")
     return f"{NAME}:{number}", made
-
-
-def _place(made: Path, out: Path) -> None:
-    """Copy a Bento to where it was asked for; a copy that fails leaves nothing.
-
-    Raises:
-        CannotWriteError: it cannot be written.
-    """
-    beside = out.with_name(f".{out.name}.new")
-    try:
-        make_folder(out.parent)
-        shutil.copytree(made, beside)
-        beside.rename(out)
-    except OSError as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise CannotWriteError(f"the Bento cannot be written: {error.strerror or error}") from error

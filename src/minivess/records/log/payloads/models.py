@@ -91,11 +91,11 @@ class ModelPromoted(Record):
     reason: ShortText
 
 
-class BentoBuilt(Record):
-    """A Bento of the model in production was built."""
+class PackageBuilt(Record):
+    """A package of the model in production was built, for others to run: a Bento, or a MONAI Application Package."""
 
     tag: ShortText
-    """Name and version, as BentoML writes them."""
+    """Its name and version."""
     model: Digest
     code: Digest
     """Of the copy of this software in it."""

@@ -1,0 +1,1 @@
+"""A listener for DICOM series from the network."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -321,6 +322,8 @@ def _batches(project: projects.ProjectFolder, found: Found) -> None:
         answers = list(pool.map(ask, range(24)))
     assert len(set(answers)) == 1
     assert answers[0][0] == 200
+    time.sleep(7)  # the process with the model closes idle connections after 5 seconds
+    assert ask(0) == answers[0]
     text = found.bento("GET", "/metrics").text
     sizes = re.findall(r'adaptive_batch_size_bucket\{.*le="1.0".*\} ([0-9.]+)', text)
     counts = re.findall(r"adaptive_batch_size_count\{.*\} ([0-9.]+)", text)

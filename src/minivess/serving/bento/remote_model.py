@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +17,8 @@ from minivess.ml.inference.predictor import Prediction
 from minivess.ml.inference.watch import Watch
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.records.log.stage_times import Stage
+
+_AGAIN = 3
 
 
 class Asked(NamedTuple):
@@ -91,9 +94,29 @@ class RemotePredictor:
         Time in the other process counts to its stages, and the time of the way and of waiting to inference.
         """
         with watch.stage(Stage.INFERENCE):
-            (told,) = self._model.predict([tuple(Asked(image, spacing, disagreement))])
+            (told,) = self._asked([tuple(Asked(image, spacing, disagreement))])
         answered = Answered(*told)
         for name, seconds in answered.seconds.items():
             if name != Stage.INFERENCE.value:
                 watch.move(seconds, of=Stage.INFERENCE, to=Stage(name))
         return Prediction(answered.probabilities, answered.disagreement)
+
+    def _asked(self, batch: list[Any]) -> list[Any]:
+        """Ask the other process, again when the connection was lost.
+
+        It closes connections that were idle for some seconds, and BentoML's client does not see this before it uses them. To
+        ask again is safe: the model only computes.
+        """
+        for _ in range(_AGAIN):
+            try:
+                return self._model.predict(batch)
+            except Exception as error:
+                if not _lost(error):
+                    raise
+        return self._model.predict(batch)
+
+
+def _lost(error: Exception) -> bool:
+    """Whether a connection of BentoML's client was lost: an error of aiohttp, which BentoML has loaded then."""
+    library = sys.modules.get("aiohttp")
+    return library is not None and isinstance(error, library.ClientConnectionError)

@@ -71,3 +71,8 @@ Feature: Requests wait within limits, and long ones become jobs
     When a second job is sent while the first is held
     Then it is refused as busy
     And after a restart the first job is said to be lost
+
+  @REQ-438
+  Scenario: The address of a job states its methods
+    Given a service that takes jobs
+    Then another method is refused with those that the address takes

@@ -380,3 +380,11 @@ def _lost(story: Story, facts: Facts) -> None:
         assert (lost.status_code, lost.json()["type"]) == (410, "urn:minivess:problem:gone")
         assert "restarted" in lost.json()["detail"]
         assert client.get("/v1/jobs/nonsense").status_code == 404
+
+
+@then("another method is refused with those that the address takes")
+def _methods(story: Story, facts: Facts) -> None:
+    facts.job = _send_job(story, np.ones_like(toy_models.image(TASK))).json()
+    _until(story, facts, "done")
+    answer = story.running.client.put(facts.job["status"])
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET")

@@ -12,6 +12,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from minivess.foundation.errors import CouldNotCheckError, RefusedError
@@ -178,13 +179,23 @@ async def _not_in_use(_request: Request, error: Exception) -> JSONResponse:
     return problem_response("not-in-use", 503, words, hint=hint)
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> JSONResponse:
     status = error.status_code if isinstance(error, HTTPException) else 500
     kind, hint = ("not-found", "GET /openapi.json lists what there is") if status == 404 else ("http", "")
     detail = str(error.detail) if isinstance(error, HTTPException) else "the request cannot be served"
-    response = problem_response(kind, status, detail, hint=hint)
-    response.headers.update(getattr(error, "headers", None) or {})  # `Allow` of another method than the address takes
-    return response
+    made = problem_response(kind, status, detail, hint=hint)
+    made.headers.update(getattr(error, "headers", None) or {})
+    if status == 405:
+        made.headers["allow"] = ", ".join(_methods(request))
+    return made
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of an address (RFC 9110, section 10.2.1), whichever of its operations come first."""
+    routes = [
+        one for one in request.app.routes if isinstance(one, Route) and one.matches(request.scope)[0] != Match.NONE
+    ]
+    return sorted({method for route in routes for method in route.methods or ()})
 
 
 def _internal() -> JSONResponse:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
 from minivess.ml.inference.exported_model import ExportedModel
-from minivess.ml.inference.predictor import Prediction
 from minivess.ml.inference.watch import Watch
+from minivess.ml.inference.watched import Prediction
 from minivess.ml.preprocessing.preprocessor import Spacing
 from minivess.records.log.stage_times import Stage
 

@@ -75,7 +75,7 @@ def add_jobs(app: FastAPI, jobs: Jobs) -> None:
         summary="Where a job is",
         tags=["jobs"],
         response_model=JobMessage,
-        responses=problem_responses(404, 410),
+        responses=problem_responses(400, 404, 410),
     )
     def state(name: Name, request: Request) -> JobMessage | Response:
         """State and progress of a job."""
@@ -87,7 +87,7 @@ def add_jobs(app: FastAPI, jobs: Jobs) -> None:
         summary="Cancel a job",
         tags=["jobs"],
         response_model=JobMessage,
-        responses=problem_responses(404, 410),
+        responses=problem_responses(400, 404, 410),
     )
     def cancel(name: Name, request: Request) -> JobMessage | Response:
         """End a job before its next tile, or let go of its answer. What is on the record stays."""
@@ -102,7 +102,7 @@ def add_jobs(app: FastAPI, jobs: Jobs) -> None:
         summary="The answer of a job",
         tags=["jobs"],
         response_model=Segmentation,
-        responses=problem_responses(404, 409, 410, 422, 503),
+        responses=problem_responses(400, 404, 409, 410, 422, 503),
     )
     def result(name: Name, request: Request) -> Response:
         """The answer, once: then it is no longer held."""

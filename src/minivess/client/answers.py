@@ -17,7 +17,7 @@ from minivess.foundation.digests import Digest, digest_bytes
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.records.base import Moment
-from minivess.records.data.class_size import ClassSize
+from minivess.records.evaluation.counted.class_size import ClassSize
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.intended_use import IntendedUse
 from minivess.records.verdict import Verdict

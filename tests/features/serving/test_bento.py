@@ -25,7 +25,7 @@ from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.watch import Watch
 from minivess.records.log.entry import Outcome
 from minivess.records.log.receipt import Receipt
-from minivess.records.models.bento import BentoFacts
+from minivess.records.models.exports.bento import BentoFacts
 from minivess.serving.bento.opening import opened_engine
 from minivess.serving.bento.remote_model import Asked, BentoModel, RemotePredictor
 from minivess.workflows.bento.content import digest_of_folder

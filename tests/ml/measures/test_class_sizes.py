@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis.extra.numpy import arrays
 
-from minivess.ml.measures.class_sizes import class_size
+from minivess.ml.measures.shapes.class_sizes import class_size
 from tests.support.properties import given
 from tests.support.properties import strategies as st
 

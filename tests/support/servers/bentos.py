@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minivess.records.models.bento import BentoFacts
+from minivess.records.models.exports.bento import BentoFacts
 from minivess.workflows.serving.inference import open_model
 from tests.support import projects
 from tests.support.builders import image_files

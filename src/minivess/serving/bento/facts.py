@@ -9,7 +9,7 @@ import minivess
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import read_json_record
-from minivess.records.models.bento import FACTS_FILE, MODEL_FOLDER, BentoFacts
+from minivess.records.models.exports.bento import FACTS_FILE, MODEL_FOLDER, BentoFacts
 from minivess.serving.inference.access.exposure import LOCAL_NAMES
 from minivess.serving.inference.access.gate import Exposure
 

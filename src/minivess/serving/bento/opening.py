@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.models.bento import BentoFacts
+from minivess.records.models.exports.bento import BentoFacts
 from minivess.serving.bento import facts
 from minivess.serving.bento.remote_model import Batching, RemotePredictor
 from minivess.workflows.people.accounts import INFERENCE_IDENTITY, unlock

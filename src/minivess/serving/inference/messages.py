@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from minivess.foundation.digests import Digest
 from minivess.ml.inference.watch import Watch
 from minivess.ml.writing.arrays import ArrayFormat
-from minivess.records.data.class_size import ClassSize
 from minivess.records.data.dataset import CodedTerm, LabelClass
+from minivess.records.evaluation.counted.class_size import ClassSize
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.stage_times import Stage, StageTimes
 from minivess.records.models.intended_use import IntendedUse

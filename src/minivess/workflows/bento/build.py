@@ -24,7 +24,7 @@ from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import UV_LOCK
 from minivess.foundation.reading.json_records import RECORD_LIMIT
-from minivess.records.models.bento import FACTS_FILE, MODEL_FOLDER, REQUIREMENTS_FILE, BentoFacts
+from minivess.records.models.exports.bento import FACTS_FILE, MODEL_FOLDER, REQUIREMENTS_FILE, BentoFacts
 from minivess.workflows.bento.content import copy_code, digest_of_folder, place
 from minivess.workflows.bento.requirements import PYTHON, requirements_of
 from minivess.workflows.serving.inference import open_model

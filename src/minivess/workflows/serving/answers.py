@@ -12,8 +12,8 @@ from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.implements import implements
 from minivess.ml.inference.watched import WatchedPredictor
 from minivess.records.artifact import Artifact
-from minivess.records.data.class_size import ClassSize
 from minivess.records.data.dataset import LabelClass
+from minivess.records.evaluation.counted.class_size import ClassSize
 from minivess.records.log.entry import Context
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.stage_times import StageTimes

@@ -26,7 +26,7 @@ from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.intended_use import Spacing, outside_reasons
 from minivess.ml.inference.watch import Watch
 from minivess.ml.inference.watched import JoinsRequests, Prediction
-from minivess.ml.measures.class_sizes import class_size
+from minivess.ml.measures.shapes.class_sizes import class_size
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Entry
 from minivess.records.log.payloads.models import ClassShare, Inference

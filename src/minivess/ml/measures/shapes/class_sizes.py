@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.implements import implements
-from minivess.records.data.class_size import ClassSize
+from minivess.records.evaluation.counted.class_size import ClassSize
 from minivess.records.lengths import MICROMETRES, MM_FROM
 
 _PARTS = 16

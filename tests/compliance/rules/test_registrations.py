@@ -100,7 +100,9 @@ def asked(
 
 
 def approved(name: str = "r1") -> tuple[str, Record]:
-    envelope = Envelope(payloadType="t", payload="", signatures=(EnvelopeSignature(keyid="", sig=""),))
+    envelope = Envelope(
+        payloadType="application/vnd.in-toto+json", payload="", signatures=(EnvelopeSignature(keyid="", sig=""),)
+    )
     grant = UnsealGrant(request=name, approver="rosa", wrapped_key="AA==", envelope=envelope)
     return "test-set.approve", LookApproved(grant=grant)
 

@@ -105,7 +105,9 @@ def asked(by: str = "ada", named: str = "ada", name: str = "r1", release: str = 
 def granted(
     by: str = "rosa", outcome: Outcome = Outcome.COMPLETED, name: str = "r1", mode: RunMode | None = "released"
 ) -> Any:
-    envelope = Envelope(payloadType="t", payload="", signatures=(EnvelopeSignature(keyid="", sig=""),))
+    envelope = Envelope(
+        payloadType="application/vnd.in-toto+json", payload="", signatures=(EnvelopeSignature(keyid="", sig=""),)
+    )
     key: dict[str, Any] = {None: {"wrapped_key": "AA=="}, "released": {"key_digest": FACTS["model"]}, "custodian": {}}[
         mode
     ]

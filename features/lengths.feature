@@ -82,7 +82,7 @@ Feature: Lengths and their units
   Scenario: A criterion on a distance needs a stated tolerance
     Given a project file with measure: hd95, at_most: 5
     When the project file is read
-    Then it is refused with "a criterion limits hd95: state its unit by `tolerance`"
+    Then it is refused with "a criterion or margin limits hd95: state its unit by `tolerance`"
 
   @REQ-324 @RC-136
   Scenario: A gate on a distance needs a stated tolerance

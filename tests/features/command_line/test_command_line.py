@@ -220,6 +220,7 @@ NO_RESULT = {
     "audit timestamp request": "writes one file",
     "audit trust": "writes one file",
     "completion": "prints a script",
+    "dicom listen": "runs until it is ended",
     "demo": "shows how a project goes on, for a person",
     "identity roots propose": "writes one file",
     "serve": "runs until it is ended",

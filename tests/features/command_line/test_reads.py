@@ -104,6 +104,7 @@ class Reads:
             "FIRST": "first", "SECOND": "second", "TRUST": "trust.json", "PACK": "pack.zip", "ITEMS": "items.csv",
             "JUNIT": "junit.xml", "WITNESS": "witness", "PROPOSAL": "proposal.json", "RESPONSE": "pack.zip",
             "ROOTS": "pack.zip", "KEYS": "keys", "RULES": "rules.json", "A": "a.json", "B": "a.json",
+            "COPY": "copy", "IN": "witness",
         }  # fmt: skip
         given = {word: str(self.folder / name) for word, name in places.items()}
         given |= {
@@ -177,6 +178,7 @@ def files_for(reads: Reads) -> None:
     (reads.folder / "keys" / "keystore").mkdir(parents=True)
     write_state(reads.folder / "witness", WitnessState(name="witness.example"))
     (reads.folder / "pack.zip").write_bytes(b"PK")
+    (reads.folder / "copy.db").write_bytes(b"")
     digest = f"sha256:{'0' * 64}"
     made = counted_evaluation([counted_case("a")], analysis_plan(), model=digest, data=digest, request="r", looks=1)
     (reads.folder / "a.json").write_text(made.model_dump_json(), encoding="utf-8")

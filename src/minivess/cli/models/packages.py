@@ -18,7 +18,7 @@ from minivess.records.people.roles import Role
 @json_option
 @click.pass_obj
 def bento(project: Path, *, out: Path, actor: str | None, as_json: bool) -> None:
-    """Build a Bento of the model in production, in the new folder OUT.
+    """Build a Bento of the model in production, in folder OUT.
 
     The Bento has the service of `minivess serve`, the model, this software, the packages that uv.lock pins with their
     digests, and a Dockerfile. It has no log and no key: `bentoml serve OUT` needs MINIVESS_PROJECT, the project folder, and
@@ -40,7 +40,7 @@ def bento(project: Path, *, out: Path, actor: str | None, as_json: bool) -> None
 @json_option
 @click.pass_obj
 def application_package(project: Path, *, out: Path, actor: str | None, as_json: bool) -> None:
-    """Build a MONAI Application Package of the model in production, in the new folder OUT.
+    """Make folder OUT a MONAI Application Package of the model.
 
     The package has the manifests of specification 1.0.0, an application that segments the DICOM series of a folder on the
     CPU, the model, this software, the packages that uv.lock pins with their digests, and a Dockerfile. It has no log and no

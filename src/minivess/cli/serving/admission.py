@@ -43,7 +43,7 @@ def deploy(project: Path, *, folder: Path, site: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def anchor(project: Path, *, database: Path, site: str, as_json: bool) -> None:
-    """Put the newest checkpoint of a serving log from elsewhere into the log.
+    """Record the newest checkpoint of a serving log from elsewhere.
 
     DATABASE is a copy of evidence/serving/SITE.db of the folder that is served elsewhere. It must continue what the device's
     log knows of it. From the next admission on, receipts of the answers in it lead to this checkpoint.
@@ -63,7 +63,7 @@ def anchor(project: Path, *, database: Path, site: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def admission(project: Path, *, file: Path, site: str, as_json: bool) -> None:
-    """Write FILE, which takes the place of the device's log for a service elsewhere.
+    """Write FILE, which stands for the log of a service elsewhere.
 
     FILE has the entries of the log from the first one that decides which model answers and who may ask, and the proof
     that none is left out, up to the newest checkpoint that the witnesses of the project vouch for. `minivess serve

@@ -163,3 +163,15 @@ Feature: Devices, processes and failures of training
       | unet      | checkpointing                      | its gradients differ by at most 0.000001, with less memory       |
       | dynunet   | checkpointing                      | its gradients differ by at most 0.000001, with less memory       |
       | dynunet   | deep_supervision                   | it has logits of all, a half and a quarter of the resolution     |
+
+  @REQ-364 @RC-175
+  Scenario Outline: In bf16 on a CPU, maps that are shorter than a kernel are computed in fp32
+    Given a network of two convolutions with kernels of 3 that is prepared for bf16
+    When it answers a patch of <sides> voxels
+    Then its answer is in <precision>
+
+    Examples:
+      | sides   | precision |
+      | 2, 4, 4 | fp32      |
+      | 4, 4, 2 | fp32      |
+      | 3, 3, 3 | bf16      |

@@ -22,6 +22,7 @@ from minivess.ml.training.execution.devices import DevicesAtHand, check_precisio
 from minivess.ml.training.execution.failures import Moment, smaller_step
 from minivess.ml.training.execution.places import Place, batches_of, check_shares
 from minivess.records.models.networks.network import NetworkSpec
+from minivess.records.models.networks.unet import UNetSpec
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES
 from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_event import Phase
@@ -418,3 +419,22 @@ def numbers(story: Story, fitting: Any) -> None:
     kept = checkpoints.load_checkpoint(fitting.job.folder, fitting.job.run)
     assert kept is not None
     assert all(bool(torch.isfinite(tensor).all()) for tensor in kept.network.values())
+
+
+@given("a network of two convolutions with kernels of 3 that is prepared for bf16")
+def _careful(story: Story) -> None:
+    plain = torch.nn.Sequential(torch.nn.Conv3d(1, 4, 3, padding=1), torch.nn.Conv3d(4, 1, 3, padding=1))
+    training = TrainingSpec.model_validate({"precision": "bf16"})
+    story.parts["network"] = network_options.prepared(plain, UNetSpec(), training).train()
+
+
+@when(parsers.parse("it answers a patch of {sides} voxels"))
+def _small(story: Story, sides: str) -> None:
+    patch = torch.zeros(1, 1, *map(int, sides.split(", ")))
+    with torch.autocast("cpu", torch.bfloat16):
+        [story.found] = story.parts["network"](patch)
+
+
+@then(parsers.re("its answer is in (?P<precision>fp32|bf16)"))
+def _precision(story: Story, precision: str) -> None:
+    assert story.found.dtype == {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]

@@ -16,7 +16,7 @@ from torch.nn.modules.conv import _ConvNd
 from minivess.foundation.implements import implements
 
 
-@implements("REQ-364")
+@implements("REQ-364", "RC-175")
 def small_maps_in_fp32(network: torch.nn.Module) -> list[Callable[[], None]]:
     """Let the convolutions of a network compute maps on a CPU in fp32 that are shorter than their kernel along an axis.
 

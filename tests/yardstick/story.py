@@ -172,6 +172,13 @@ OBSERVED: dict[str, dict[str, Any]] = {
         "requirements": f"sha256:{'5' * 64}",
         "files": 12,
     },
+    "model.map": {
+        "tag": "vessels:1.0.0",
+        "model": f"sha256:{'3' * 64}",
+        "code": f"sha256:{'6' * 64}",
+        "requirements": f"sha256:{'7' * 64}",
+        "files": 14,
+    },
 }
 """Actions of a developer that change nothing."""
 TREE = digest_bytes(b"tree")

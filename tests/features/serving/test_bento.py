@@ -26,12 +26,15 @@ from minivess.ml.inference.watch import Watch
 from minivess.records.log.entry import Outcome
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.exports.bento import BentoFacts
-from minivess.serving.bento.opening import opened_engine
 from minivess.serving.bento.remote_model import Asked, BentoModel, RemotePredictor
 from minivess.workflows.bento.content import digest_of_folder
 from tests.features.serving.conftest import Story
 from tests.support import projects
+from tests.support.lazy_modules import lazily
 from tests.support.servers import bentos, served
+
+with lazily("minivess.serving.bento.opening"):
+    from minivess.serving.bento import opening
 
 scenarios("bento.feature")
 
@@ -244,7 +247,7 @@ def _other_model(project: projects.ProjectFolder, found: Found, monkeypatch: pyt
     for name, value in bentos.environment(project, found.out, site=SITE).items():
         monkeypatch.setenv(name, value)
     try:
-        with opened_engine(NeverAsked(), stated):
+        with opening.opened_engine(NeverAsked(), stated):
             pass
     except VerificationError as error:
         found.error = error

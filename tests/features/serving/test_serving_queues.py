@@ -17,8 +17,6 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.ml.inference.watch import Watch
 from minivess.ml.inference.watched import Prediction
 from minivess.records.log.entry import Outcome
-from minivess.serving.inference.queues.admission import Places
-from minivess.serving.inference.queues.jobs import Job, JobBounds, Jobs
 from minivess.serving.inference.volumes import Limits
 from minivess.workflows.serving.answers import OpenedModel
 from minivess.workflows.serving.inference import InferenceService
@@ -27,11 +25,18 @@ from tests.support.builders import audit_logs
 from tests.support.lazy_modules import lazily
 from tests.support.servers import served, toy_models
 
-with lazily("fastapi", "minivess.serving.inference.app"):
+with lazily(
+    "fastapi",
+    "minivess.serving.inference.app",
+    "minivess.serving.inference.queues.admission",
+    "minivess.serving.inference.queues.jobs",
+):
     import fastapi
     from fastapi import Response, testclient
 
     from minivess.serving.inference import app
+    from minivess.serving.inference.queues import admission
+    from minivess.serving.inference.queues import jobs as queued
 
 scenarios("serving_queues.feature")
 
@@ -124,7 +129,7 @@ def _service(story: Story, facts: Facts, **how: Any) -> None:
 
 @given(parsers.re("a service with one place where (?P<many>no|one) request may wait"))
 def _one_place(story: Story, facts: Facts, many: str) -> None:
-    _service(story, facts, places=Places(taken=1, waiting=1 if many == "one" else 0, seconds=LONG))
+    _service(story, facts, places=admission.Places(taken=1, waiting=1 if many == "one" else 0, seconds=LONG))
     assert facts.model is not None
     facts.model.may_go_on.set()
 
@@ -210,7 +215,7 @@ def _taking(story: Story, facts: Facts) -> None:
 
 @given("a service that holds one job")
 def _one_job(story: Story, facts: Facts) -> None:
-    _service(story, facts, job_bounds=JobBounds(jobs=1))
+    _service(story, facts, job_bounds=queued.JobBounds(jobs=1))
 
 
 def _send_job(story: Story, image: np.ndarray, how: str = "its own address") -> Any:
@@ -333,9 +338,9 @@ def _owned(facts: Facts) -> None:
 
 @then("another caller finds no such job, and cannot cancel it")
 def _not_owned() -> None:
-    jobs, done = Jobs(), threading.Event()
+    jobs, done = queued.Jobs(), threading.Event()
 
-    def judge(_job: Job) -> Response:
+    def judge(_job: queued.Job) -> Response:
         done.set()
         return Response(b"{}")
 

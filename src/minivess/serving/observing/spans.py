@@ -47,7 +47,9 @@ class AnswerSpans:
         from opentelemetry.trace import set_span_in_context
 
         end = self._now()
-        begin = end - int(what.times.total * _NANOSECONDS)
+        stages = {stage: getattr(what.times, stage.value) for stage in Stage}
+        lengths = {stage: int(taken * _NANOSECONDS) for stage, taken in stages.items() if taken is not None}
+        begin = end - sum(lengths.values())
         attributes: dict[str, str | int] = {
             "minivess.request": what.request,
             "minivess.decision": what.decision,
@@ -60,12 +62,9 @@ class AnswerSpans:
             "segmentation", context=_parent(CURRENT.get()), start_time=begin, attributes=attributes
         )
         place = begin
-        for stage in Stage:
-            taken = getattr(what.times, stage.value)
-            if taken is None:
-                continue
+        for stage, length in lengths.items():
             part = self._tracer.start_span(stage.value, context=set_span_in_context(span), start_time=place)
-            place += int(taken * _NANOSECONDS)
+            place += length
             part.end(place)
         span.end(end)
 

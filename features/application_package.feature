@@ -11,7 +11,7 @@ Feature: A MONAI Application Package of the model in production
     And no file of it has a secret
     And the log names the package, its model, code and packages by their digests
 
-  @REQ-477
+  @REQ-477 @slow
   Scenario: The application of a package segments a folder
     Given a project whose model was exported and recorded
     When `minivess model map` is run

@@ -2,7 +2,7 @@ Feature: Commands use the files that the log names
   A figure or an answer depends on more files than a signature names. Each file that a later command reads again is
   compared with the digest in the log, never with a digest that the file contains itself.
 
-  @REQ-180 @RC-65
+  @REQ-180 @RC-65 @slow
   Scenario Outline: A file that is changed after the approval is refused
     Given an approved request to open the test set
     And <change>

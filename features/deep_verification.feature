@@ -10,7 +10,7 @@ Feature: The derived files of a pack are made again
     When the command "release verify --deep" judges its pack
     Then the line of the comparison says that all derived files are the same, and that no gap is open
 
-  @REQ-224 @REQ-507
+  @REQ-224 @REQ-507 @slow
   Scenario: Documents in other formats are made again where the extra is installed
     Given the release was built with documents in PDF
     When the command "release verify --deep" judges its pack

@@ -79,7 +79,7 @@ Feature: Documents that are made from one model
     When its documents are made
     Then no document is made from it
 
-  @REQ-505 @REQ-506
+  @REQ-505 @REQ-506 @slow
   Scenario Outline: Documents in another format state what their pages state
     When the pack is built with documents in <format>
     Then each document has a <format> file with every word of its model

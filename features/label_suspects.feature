@@ -2,7 +2,7 @@ Feature: Suspicious labels
   Cases are ranked by how much their mask contradicts a predictor that has not seen the case, so that a person looks at the
   doubtful masks first.
 
-  @REQ-408
+  @REQ-408 @slow
   Scenario Outline: Injected errors are in the first tenth of the list
     Given 20 <images> of vessels, of which one has a mask that is <wrong>
     When the cases are ranked

@@ -102,7 +102,7 @@ Feature: Two models are compared by independent group
       | a margin of hd95 without a unit     | a criterion or margin limits hd95            |
       | a margin of dice twice              | `margins` names a measure twice              |
 
-  @REQ-393
+  @REQ-393 @slow
   Scenario: An open question has a number of groups
     Given two models that differ by chance in 6 animals
     When they are compared with a margin of 0.01 in Dice

@@ -8,7 +8,7 @@ Feature: Networks of any family through one contract
     Then the specification is the record of that family
     And a network of two classes in volumes of two channels answers with three logits a voxel
 
-  @REQ-320
+  @REQ-320 @slow
   Scenario Outline: A network that is asked in another way keeps the contract inside its adapter
     Given a family whose network is asked <way>
     When it is asked about patches of two classes in volumes of two channels

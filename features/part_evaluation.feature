@@ -5,7 +5,7 @@ Feature: Evaluation of parts that are not the test set
   Background:
     Given a project with a trained and exported model, three training groups and two calibration groups
 
-  @REQ-422 @RC-168
+  @REQ-422 @RC-168 @slow
   Scenario: The validation part has the cases that no member learned from
     When the validation part is evaluated
     Then its cases are those that the members held out

@@ -17,7 +17,7 @@ Feature: Hostile clients do not stop the service
       | an archive of 100 packed megabytes         |
       | a NumPy file that declares 51 GB           |
 
-  @REQ-460
+  @REQ-460 @slow
   Scenario: The interface keeps to its own description
     Given a service whose model takes grey volumes
     When requests made from its OpenAPI document are sent, valid and invalid ones

@@ -44,7 +44,7 @@ Feature: A project shows where it is and what comes next
     Then the step "read the cases" is missing because of "data/manifest.json"
     And the next step is "minivess data ingest"
 
-  @REQ-198
+  @REQ-198 @slow
   Scenario: Looks, requests and approvals are counted
     Given a project with an exported model
     When a look at the test set is requested

@@ -11,7 +11,7 @@ LIMITS = ("0.0000001", "0.00001", "0.0001", "0.001", "0.0025", "0.01", "0.05", "
 """Upper limits whose products are often upper limits again: 0.1 times 0.1, 0.05 times 0.05, 0.5 times 0.5."""
 LONG = st.integers(1, 10**22 - 1).map(lambda digits: f"0.{digits:022}")
 """Limits with more digits than a product has in the usual decimal context."""
-limits = st.lists(st.sampled_from(LIMITS) | LONG, min_size=1, max_size=5, unique=True).map(
+limits = st.lists(st.sampled_from(LIMITS) | LONG, min_size=1, max_size=5, unique_by=Decimal).map(
     lambda found: [*sorted(found, key=Decimal), "1"]
 )
 

@@ -63,7 +63,7 @@ def anchor(project: Path, *, database: Path, site: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def admission(project: Path, *, file: Path, site: str, as_json: bool) -> None:
-    """Write FILE, which stands for the log of a service elsewhere.
+    """Write FILE, the log as a service elsewhere needs it.
 
     FILE has the entries of the log from the first one that decides which model answers and who may ask, and the proof
     that none is left out, up to the newest checkpoint that the witnesses of the project vouch for. `minivess serve

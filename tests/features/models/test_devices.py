@@ -429,7 +429,7 @@ def _careful(story: Story) -> None:
 
 
 @when(parsers.parse("it answers a patch of {sides} voxels"))
-def _small(story: Story, sides: str) -> None:
+def _answers_small(story: Story, sides: str) -> None:
     patch = torch.zeros(1, 1, *map(int, sides.split(", ")))
     with torch.autocast("cpu", torch.bfloat16):
         [story.found] = story.parts["network"](patch)

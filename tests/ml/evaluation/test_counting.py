@@ -149,7 +149,7 @@ def test_a_process_that_fails_otherwise_says_why(monkeypatch: pytest.MonkeyPatch
 
 def test_small_cases_start_no_process_unless_their_number_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "CountingProcess", never)
-    monkeypatch.setattr(counting, "processor_count", lambda: 4)
+    monkeypatch.setattr(counting, "usable_processors", lambda: 4)
     cases = [predicted(record) for record in SET.records]
     assert [case.record.id for case, _ in counted(cases, count_case, SET.plan)] == list(SET.names)
     monkeypatch.setattr(counting, "LARGE", 6 * 20 * 24)

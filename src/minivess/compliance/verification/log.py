@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from os import sched_getaffinity
 from typing import Any
 
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
@@ -36,6 +35,7 @@ from minivess.compliance.verification.trust import Trust
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
+from minivess.foundation.processes.processors import usable_processors
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.people.identity import PublicKey
 from minivess.records.verdict import Check
@@ -112,7 +112,7 @@ def verify_log(
     from concurrent.futures import ProcessPoolExecutor  # most logs are short, and a pack's is judged in this process
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(len(sched_getaffinity(0)), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(usable_processors(), get_context("spawn")) as pool:
         return run.checks(judge_in_chunks(items, pool)), run.register
 
 

@@ -6,7 +6,6 @@ did that. Files that other people made can end a process: a library's native cod
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from minivess.foundation.implements import implements
+from minivess.foundation.processes.processors import usable_processors
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,6 @@ class _Worker:
     process: SpawnProcess
     pipe: connection.Connection
     item: int | None = None
-
-
-def processor_count() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 @implements("REQ-300")
@@ -84,7 +79,7 @@ def each_in_processes[T, R](
                 worker.pipe.send(items[worker.item])
 
     try:
-        for _ in range(min(len(items), processes or processor_count())):
+        for _ in range(min(len(items), processes or usable_processors())):
             workers.append(started())
             next_item(workers[-1])
         while busy := {worker.pipe: worker for worker in workers if worker.item is not None}:

@@ -17,7 +17,8 @@ from minivess.foundation.errors import CannotWriteError, InputError, RefusedErro
 from minivess.foundation.files import make_folder
 from minivess.foundation.implements import implements
 from minivess.foundation.names.ids import check_distinct, check_id, folded
-from minivess.foundation.processes.worker_processes import EndedProcess, each_in_processes, processor_count
+from minivess.foundation.processes.processors import usable_processors
+from minivess.foundation.processes.worker_processes import EndedProcess, each_in_processes
 from minivess.ml.cases.manifests import cases_root
 from minivess.ml.cases.prepared import CASE, PreparedCase, state_of
 from minivess.ml.cases.preparing import Task, found_in, prepare
@@ -195,7 +196,7 @@ def _states(folder: Path) -> Iterator[PreparedCase]:
 
 def _answers(tasks: Sequence[Task], processes: int | None) -> Iterator[CaseRecord | Found]:
     """What became of each task, in the order in which they end."""
-    number = min(len(tasks), processes or processor_count())
+    number = min(len(tasks), processes or usable_processors())
     if number < 2 or (processes is None and sum(task.recipe.weight for task in tasks) < _ENOUGH_BYTES):
         yield from map(prepare, tasks)
         return

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from minivess.foundation.errors import CouldNotCheckError, InputError, MinivessError, RefusedError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.processes.piped import PipedProcess, ProcessEndedError
-from minivess.foundation.processes.worker_processes import processor_count
+from minivess.foundation.processes.processors import usable_processors
 from minivess.ml.measures.mask_pairs import Mask
 from minivess.records.data.dataset import CaseRecord
 from minivess.records.evaluation.cases import CaseCounts
@@ -76,7 +76,7 @@ def counted(
     """
     if processes is not None and processes < 1:
         raise UsageError(f"{processes} processes cannot count anything", hint="give 1 or more")
-    number = processes or min(processor_count(), MOST_PROCESSES)
+    number = processes or min(usable_processors(), MOST_PROCESSES)
     least = LARGE if processes is None else 0
     with _processes(plan, number) as ask:
         waiting: deque[tuple[PredictedCase, Future[list[CaseCounts]]]] = deque()

@@ -58,9 +58,9 @@ def worker_count(device: str, *, processors: int | None = None, processes: int =
         processors: that this machine lets this process use; by default they are counted.
         processes: that train together on this machine.
     """
-    from minivess.foundation.processes.worker_processes import processor_count
+    from minivess.foundation.processes.processors import usable_processors
 
-    own = (processors or processor_count()) // processes
+    own = (processors or usable_processors()) // processes
     return min(own // 4, 4) if device == "cpu" else max(0, min(own - 1, 8))
 
 

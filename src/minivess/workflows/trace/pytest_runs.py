@@ -12,6 +12,7 @@ from pathlib import Path
 from minivess.compliance.results.result_files import read_report
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.processes.processors import usable_processors
 from minivess.records.items.trace import ResultReport
 
 TIME_LIMIT_S = 900
@@ -56,7 +57,7 @@ def start_scenarios(
     options += [f"--verifies={','.join(only)}"] if only else []
     options += ["-m", "" if slow else "not slow"]
     files = len(list((source / tests).rglob("test_*.py")))
-    processes = min(len(os.sched_getaffinity(0)), files // FILES_A_PROCESS)
+    processes = min(usable_processors(), files // FILES_A_PROCESS)
     if processes > 1 and find_spec("xdist") is not None:
         options += ["-n", str(processes), "--dist", "loadfile"]
     return _start(source, tests, *options)

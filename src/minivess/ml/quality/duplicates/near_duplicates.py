@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from minivess.foundation.digests import digest_json
 from minivess.foundation.implements import implements
-from minivess.foundation.processes.worker_processes import processor_count
+from minivess.foundation.processes.processors import usable_processors
 from minivess.ml.quality.duplicates.candidates import candidates
 from minivess.ml.quality.duplicates.common_structure import without_common
 from minivess.ml.quality.duplicates.pair_fits import ALIKE, CLEAR, COPY, EVIDENCE, ComparedImage, judged
@@ -83,7 +83,7 @@ def find(images: Iterable[_Source], *, progress: Progress | None = None) -> tupl
             replace(image, views=seen)
             for image, seen in zip(known, without_common([image.views for image in known]), strict=True)
         ]
-        with threadpool_limits(processor_count(), "blas"):
+        with threadpool_limits(usable_processors(), "blas"):
             pairs = candidates([image.prints[image.frames(from_the_side=False)] for image in known])
         if pool is None and len(pairs) > 4 * _WORTH_A_POOL:
             pool = stack.enter_context(_processes())
@@ -103,7 +103,7 @@ def find(images: Iterable[_Source], *, progress: Progress | None = None) -> tupl
 def _processes() -> ProcessPoolExecutor:
     from multiprocessing import get_context
 
-    return ProcessPoolExecutor(processor_count(), get_context("spawn"))
+    return ProcessPoolExecutor(usable_processors(), get_context("spawn"))
 
 
 def _in_order[T, R](work: Callable[[T], R], batches: Iterable[T], pool: ProcessPoolExecutor | None) -> Iterator[R]:
@@ -114,7 +114,7 @@ def _in_order[T, R](work: Callable[[T], R], batches: Iterable[T], pool: ProcessP
     waiting: deque[Future[R]] = deque()
     for batch in batches:
         waiting.append(pool.submit(work, batch))
-        if len(waiting) > 2 * processor_count():
+        if len(waiting) > 2 * usable_processors():
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.identity.register import Register
@@ -273,6 +274,14 @@ def test_a_plan_that_came_after_the_request_counts_for_nothing() -> None:
     history = LookHistory.fold(entries(alone, asked(), REGISTERED))
     with pytest.raises(RefusedError, match=r"analysis plan .* not registered before it"):
         history.check_approve("r1", approver="rosa", register=PEOPLE, now=NOW)
+
+
+def test_a_grant_whose_envelope_holds_something_else_is_refused() -> None:
+    stated = granted()[2].grant.model_dump(mode="json")
+    assert UnsealGrant.model_validate(stated)
+    stated["envelope"]["payloadType"] = "text/plain"
+    with pytest.raises(ValidationError, match="the envelope of a grant has the type"):
+        UnsealGrant.model_validate(stated)
 
 
 def test_a_malformed_entry_is_named() -> None:

@@ -9,7 +9,10 @@ from threading import Thread
 import pytest
 from pydantic import ValidationError
 
+from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.records.log.serving_log import RefusalReason, RefusalsCounted
+from minivess.workflows.serving.access.in_use import NotInUseError
+from minivess.workflows.serving.failures import reason_of_failure
 from minivess.workflows.serving.refusals import Refusals
 
 pytestmark = pytest.mark.verifies("SU-90", "REQ-173")
@@ -89,3 +92,16 @@ def test_threads_lose_no_count() -> None:
 def test_a_count_has_no_place_for_anything_else(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         RefusalsCounted.model_validate({"since": START, "until": START, "counts": {"volume": 1}, **changes})
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (NotInUseError("another model is in production"), RefusalReason.NOT_IN_USE),
+        (CouldNotCheckError("the disk is full"), RefusalReason.UNRECORDED),
+        (RefusedError("the key was revoked"), RefusalReason.UNRECORDED),
+        (RuntimeError("a fault"), RefusalReason.FAILED),
+    ],
+)
+def test_a_request_that_an_error_ended_is_counted_by_its_kind(error: Exception, reason: RefusalReason) -> None:
+    assert reason_of_failure(error) is reason

@@ -108,14 +108,13 @@ def _judged(
     answer = engine.answer(
         image.array, image.spacing, asking.name, source=digest, caller=asking.caller, wanted=wanted, watch=watch
     )
-    if answer.mask is None or answer.receipt is None:
-        engine.notify(answer, asking.name, watch, caller=asking.caller)
-        engine.offer(image.array, image.spacing, answer)
-        return _refusal(asking.name, answer)
-    said = message(image, answer, answer.mask, answer.receipt)
+    mask, receipt = answer.mask, answer.receipt
+    said = None if mask is None or receipt is None else message(image, answer, mask, receipt)
     engine.notify(answer, asking.name, watch, caller=asking.caller)
     engine.offer(image.array, image.spacing, answer)
-    del answer, image  # what follows needs as much memory as they do
+    if said is None:
+        return _refusal(asking.name, answer)
+    del answer, mask, image  # what follows needs as much memory as they do
     return Response(orjson.dumps(said.model_dump(mode="json")), media_type="application/json")
 
 

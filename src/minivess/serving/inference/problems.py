@@ -100,9 +100,8 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Make an application answer all its errors as problems."""
-    app.add_exception_handler(NotInUseError, _not_in_use)
-    app.add_exception_handler(CouldNotCheckError, _unavailable)
-    app.add_exception_handler(RefusedError, _unavailable)
+    for kind in (CouldNotCheckError, RefusedError):
+        app.add_exception_handler(kind, _failed)
     app.add_exception_handler(HTTPException, _http)
     app.add_middleware(_Guard)
     make = app.openapi
@@ -152,18 +151,18 @@ class _Guard:
                     await _internal()(scope, receive, send)
 
 
-async def _unavailable(_request: Request, error: Exception) -> JSONResponse:
-    return unrecorded(error)
+async def _failed(_request: Request, error: Exception) -> JSONResponse:
+    return of_failure(error)
 
 
-def failed(error: Exception) -> JSONResponse:
-    """The problem of a request on which the service failed; nothing of the error but its kind is written."""
-    _log.error("a request failed: %s", type(error).__name__)
-    return _internal()
-
-
-def unrecorded(error: Exception) -> JSONResponse:
-    """The problem of an answer that could not be recorded, so that it is not given."""
+@implements("REQ-447", "RC-185")
+def of_failure(error: Exception) -> JSONResponse:
+    """The problem of a request that ended by an error. Of an error that was not made for who asks, only its kind is logged."""
+    if isinstance(error, NotInUseError):
+        return problem_response("not-in-use", 503, error.message, hint=error.hint)
+    if not isinstance(error, CouldNotCheckError | RefusedError):
+        _log.error("a request failed: %s", type(error).__name__)
+        return _internal()
     _log.error("an answer could not be recorded: %s", type(error).__name__)
     return problem_response(
         "log-unavailable",
@@ -171,12 +170,6 @@ def unrecorded(error: Exception) -> JSONResponse:
         "the audit log cannot be written, so nothing is answered",
         hint="inform the service's operator; send the request again later",
     )
-
-
-@implements("REQ-447", "RC-185")
-async def _not_in_use(_request: Request, error: Exception) -> JSONResponse:
-    words, hint = (error.message, error.hint) if isinstance(error, NotInUseError) else ("", "")
-    return problem_response("not-in-use", 503, words, hint=hint)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

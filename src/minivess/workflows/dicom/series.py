@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 
 from minivess.foundation.digests import digest_bytes
-from minivess.foundation.errors import CouldNotCheckError, InputError, UsageError
+from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
 from minivess.records.dicom_report import SegmentedClassShare, SeriesResult
 from minivess.records.log.receipt import Receipt
@@ -134,11 +134,8 @@ def _answer(engine: InferenceService, image: RequestImage, name: str, digest: st
     """As the service answers; what fails is counted."""
     try:
         return engine.answer(image.array, image.spacing, name, source=digest)
-    except CouldNotCheckError:
-        engine.turn_away(RefusalReason.UNRECORDED)
-        raise
-    except Exception:
-        engine.turn_away(RefusalReason.FAILED)
+    except Exception as error:
+        engine.count_failure(error)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -10,15 +11,19 @@ from numpy.typing import NDArray
 
 from minivess.foundation.digests import digest_bytes, digest_json
 from minivess.foundation.implements import implements
-from minivess.ml.inference.watched import WatchedPredictor
+from minivess.ml.inference.answers import class_probabilities
+from minivess.ml.inference.exported_model import ExportedModel
+from minivess.ml.inference.watched import Prediction, WatchedPredictor
 from minivess.records.artifact import Artifact
 from minivess.records.data.dataset import LabelClass
+from minivess.records.device.project import Device
 from minivess.records.evaluation.counted.class_size import ClassSize
 from minivess.records.log.entry import Context
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.stage_times import StageTimes
 from minivess.records.models.exports.contract import AppliedCalibrator
 from minivess.records.models.intended_use import IntendedUse
+from minivess.records.models.model import MASK_THRESHOLD
 from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.access.in_use import InUse
 
@@ -64,6 +69,17 @@ class AnswerArray:
         """The digest by which the log knows it: of its little-endian numbers in C order."""
         plain = np.ascontiguousarray(self.values).astype(self.values.dtype.newbyteorder("<"), copy=False)
         return digest_bytes(plain.reshape(-1).view(np.uint8).data)
+
+
+def arrays_of(found: Prediction, wanted: Wanted) -> tuple[AnswerArray, ...]:
+    """The outputs that were asked for, with numbers of the type that was asked for."""
+    values = {"probabilities": class_probabilities(found.probabilities), "disagreement": found.disagreement}
+    kind = np.dtype(wanted.type)
+    return tuple(
+        AnswerArray(name, one.astype(kind, copy=False))
+        for name in OUTPUTS
+        if name in wanted.names and (one := values[name]) is not None
+    )
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,44 @@ class ServedModel:
     version: str
     statement: str
     calibrator: AppliedCalibrator | None = None
-    outputs: tuple[OutputName, ...] = ("probabilities",)
+    outputs: tuple[OutputName, ...] = OUTPUTS[:1]
+
+    @classmethod
+    def of(
+        cls,
+        opened: ExportedModel,
+        device: Device,
+        *,
+        name: str,
+        conformal: Mapping[str, float | None],
+        intended_use: IntendedUse,
+        calibrator: AppliedCalibrator,
+    ) -> ServedModel:
+        """What is served of an exported model.
+
+        Args:
+            opened: the model.
+            device: as the project file describes it.
+            name: how the log names the record of the export.
+            conformal: the threshold of each class, by its name.
+            intended_use: bounds of what is answered.
+            calibrator: how logits are calibrated.
+        """
+        contract = opened.record.model
+        stated = None if contract is None else contract.decision.threshold
+        return cls(
+            name=name,
+            digest=opened.digest,
+            task=opened.task,
+            stated_threshold=MASK_THRESHOLD if stated is None else stated,
+            conformal_thresholds=tuple(conformal[one.name] for one in opened.task.classes),
+            intended_use=intended_use,
+            device=device.name,
+            version=device.version,
+            statement=device.intended_use,
+            calibrator=calibrator,
+            outputs=OUTPUTS if opened.gives_disagreement else OUTPUTS[:1],
+        )
 
     @property
     def threshold(self) -> float | None:

@@ -30,17 +30,14 @@ from minivess.foundation.names.sqlite_urls import sqlite_url
 from minivess.foundation.paths import Workspace
 from minivess.foundation.settings import load_settings
 from minivess.ml.inference.exported_model import ExportedModel
-from minivess.observability.lineage.relay import Relay
-from minivess.observability.lineage.transports import transport_for
 from minivess.records.device.workspace_files import EXPORT, file_of
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import ServingAnchored
-from minivess.records.models.model import MASK_THRESHOLD
 from minivess.workflows.serving.access.admission import FileView
 from minivess.workflows.serving.access.in_use import InUse
 from minivess.workflows.serving.answers import OpenedModel, ServedModel
 from minivess.workflows.serving.serving_log import Pace, ServingLog, check_continues, known_head
-from minivess.workflows.serving.site import SITE, check_root, key_id_of, lock_site, open_serving_log
+from minivess.workflows.serving.site import SITE, check_root, key_id_of, lock_site, open_serving_log, relay_of
 from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, silent
@@ -176,13 +173,12 @@ def open_distant(
         try:
             check_root(log, signer)
             check_continues(log, known)
-            beside = settings.lineage_file.parent / "serving" / f"{file.site}.jsonl"
             services = Services(
                 workspace=folder,
                 project=project,
                 settings=settings,
                 log=log,
-                relay=Relay(log, transport_for(settings.model_copy(update={"lineage_file": beside}))),
+                relay=relay_of(settings, log, file.site),
                 source=(folder / project.source).resolve(),
                 progress=silent,
             )
@@ -200,23 +196,18 @@ def _opened(services: Services, view: FileView) -> OpenedModel:
     """The exported model of a folder, if it is the one of the admission."""
     name = file_of(EXPORT).place_of(EXPORT)
     opened = ExportedModel.open((services.workspace / name).parent, expected=view.admitted.file.model)
-    contract, device = opened.record.model, services.project.device
+    contract = opened.record.model
     if contract is None:
         raise InputError(
             "the exported model does not state its bounds", hint="minivess model export, with this version"
         )
     evaluated = [one.body.context for one in view.admitted.entries if one.body.action == "evaluation"][-1]
-    stated = contract.decision.threshold
-    model = ServedModel(
+    model = ServedModel.of(
+        opened,
+        services.project.device,
         name=EXPORT,
-        digest=opened.digest,
-        task=opened.task,
-        stated_threshold=MASK_THRESHOLD if stated is None else stated,
-        conformal_thresholds=tuple(contract.conformal.thresholds[one.name] for one in opened.task.classes),
+        conformal=contract.conformal.thresholds,
         intended_use=contract.intended_use,
-        device=device.name,
-        version=device.version,
-        statement=device.intended_use,
         calibrator=contract.calibrator,
     )
     context = services.context(model=opened.digest, device="cpu, ONNX Runtime", data=evaluated.data, dvc=evaluated.dvc)

@@ -25,7 +25,7 @@ from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.intended_use import Spacing, outside_reasons
 from minivess.ml.inference.watch import Watch
-from minivess.ml.inference.watched import JoinsRequests, Prediction
+from minivess.ml.inference.watched import JoinsRequests
 from minivess.ml.measures.shapes.class_sizes import class_size
 from minivess.records.artifact import Artifact
 from minivess.records.log.entry import Entry
@@ -34,19 +34,18 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.records.models.exports.contract import AppliedCalibrator, ModelContract
-from minivess.records.models.model import MASK_THRESHOLD
 from minivess.workflows.serving.access.callers import Callers
 from minivess.workflows.serving.access.in_use import InUse, LogView, check_in_production
 from minivess.workflows.serving.answers import (
     NOTHING_MORE,
-    OUTPUTS,
     Answer,
-    AnswerArray,
     ClassAnswer,
     OpenedModel,
     ServedModel,
     Wanted,
+    arrays_of,
 )
+from minivess.workflows.serving.failures import reason_of_failure
 from minivess.workflows.serving.observer import Beside, ClassFact, Observer, Served, Unobserved
 from minivess.workflows.serving.serving_log import ServingLog
 from minivess.workflows.session.bound_inputs import BoundInputs, hint_of_first_missing
@@ -154,7 +153,7 @@ class InferenceService:
             with watch.stage(Stage.POSTPROCESSING):
                 mask = mask_of(found.probabilities, task, threshold=self.model.stated_threshold)
                 classes = self._classes(mask, found.probabilities, spacing)
-                answer = Answer("answered", (), mask, classes, None, arrays=_arrays(found, wanted))
+                answer = Answer("answered", (), mask, classes, None, arrays=arrays_of(found, wanted))
                 self._record(record, request_id, answer, mask)
             record.payload(caller=caller, times=watch.times)
             commit.enter_context(watch.stage(Stage.LOG_COMMIT))
@@ -274,6 +273,10 @@ class InferenceService:
         self._serving.refusals.count(reason)
         _notified(lambda: self.observer.turned_away(reason))
 
+    def count_failure(self, error: Exception) -> None:
+        """Count a request that ended by an error, by its reason."""
+        self.turn_away(reason_of_failure(error))
+
     def receipt(self, index: int) -> Receipt:
         """The receipt of an answer given earlier, with its proof through both logs as they are now.
 
@@ -334,17 +337,6 @@ class InferenceService:
         return record.receipt.model_copy(update={"through": self._serving.through})
 
 
-def _arrays(found: Prediction, wanted: Wanted) -> tuple[AnswerArray, ...]:
-    """The outputs that were asked for, with numbers of the type that was asked for."""
-    values = {"probabilities": class_probabilities(found.probabilities), "disagreement": found.disagreement}
-    kind = np.dtype(wanted.type)
-    return tuple(
-        AnswerArray(name, one.astype(kind, copy=False))
-        for name in OUTPUTS
-        if name in wanted.names and (one := values[name]) is not None
-    )
-
-
 def _confidence(mask: NDArray[np.uint8], value: int, probability: NDArray[np.float32]) -> float | None:
     """The mean probability of a class over the voxels of the mask that have it."""
     inside = mask == value
@@ -380,20 +372,13 @@ def open_model(services: Services) -> OpenedModel:
     standing = Promotions.fold(services.log.entries(actions=PROMOTING))
     with hint_of_first_missing(services, "serve") if opened.digest not in standing.evaluated else nullcontext():
         check_in_production(standing, opened.digest, what="the model that was exported last")
-    device, thresholds, contract = services.project.device, inputs.conformal_thresholds, opened.record.model
-    stated = None if contract is None else contract.decision.threshold
-    model = ServedModel(
+    model = ServedModel.of(
+        opened,
+        services.project.device,
         name=inputs.model.name,
-        digest=opened.digest,
-        task=opened.task,
-        stated_threshold=MASK_THRESHOLD if stated is None else stated,
-        conformal_thresholds=tuple(thresholds[one.name] for one in opened.task.classes),
+        conformal=inputs.conformal_thresholds,
         intended_use=inputs.intended_use,
-        device=device.name,
-        version=device.version,
-        statement=device.intended_use,
-        calibrator=_calibrator(inputs, contract),
-        outputs=OUTPUTS if opened.gives_disagreement else OUTPUTS[:1],
+        calibrator=_calibrator(inputs, opened.record.model),
     )
     context = services.context(model=opened.digest, device="cpu, ONNX Runtime", **inputs.version)
     return OpenedModel(opened, model, context, InUse(LogView(services.log), opened.digest))

@@ -20,6 +20,7 @@ from minivess.foundation.implements import implements
 from minivess.foundation.names.ids import check_new
 from minivess.foundation.names.sqlite_urls import sqlite_url
 from minivess.foundation.paths import Workspace
+from minivess.foundation.settings import Settings
 from minivess.observability.lineage.relay import Relay
 from minivess.observability.lineage.transports import transport_for
 from minivess.records.people.roles import IdentityKind, Role
@@ -84,7 +85,7 @@ def open_serving_log(
         known = known_head(device.log, origin)
         key = _log_key(device, signer, passphrase, site, make=known is None)
         log = _open_or_create(device, signer, key, site=site, known=known)
-        services = replace(device, log=log, relay=_relay(device, log, site))
+        services = replace(device, log=log, relay=relay_of(device.settings, log, site))
         try:
             check_root(log, signer)
             if known is None:
@@ -182,10 +183,10 @@ def _enrol(device: Services, services: Services, signer: Signer, site: str) -> S
     return known
 
 
-def _relay(device: Services, log: AuditLog, site: str) -> Relay:
+def relay_of(settings: Settings, log: AuditLog, site: str) -> Relay:
     """Lineage of answers goes where other lineage goes, but into a file of its own: packs take the other one whole."""
-    beside = device.settings.lineage_file.parent / "serving" / f"{site}.jsonl"
-    return Relay(log, transport_for(device.settings.model_copy(update={"lineage_file": beside})))
+    beside = settings.lineage_file.parent / "serving" / f"{site}.jsonl"
+    return Relay(log, transport_for(settings.model_copy(update={"lineage_file": beside})))
 
 
 def lock_site(path: Path, site: str) -> int:

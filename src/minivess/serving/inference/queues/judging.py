@@ -11,10 +11,8 @@ from uuid import uuid4
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request, Response
 
-from minivess.foundation.errors import CouldNotCheckError, RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.watch import Watch
-from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
 from minivess.serving.inference.access.gate import caller_of, name_of, within
@@ -25,7 +23,6 @@ from minivess.serving.inference.queues.job_routes import taken
 from minivess.serving.inference.queues.jobs import Job, JobCancelledError, Jobs
 from minivess.serving.inference.request_form import Asked, TurnedError, read_request
 from minivess.serving.inference.volumes import Limits
-from minivess.workflows.serving.access.in_use import NotInUseError
 from minivess.workflows.serving.inference import InferenceService
 
 JOBS = "/v1/jobs"
@@ -67,14 +64,8 @@ class Judging:
             return await self._admitted(request, judge)
         except TurnedError as turned:
             return turned.how.response(engine)
-        except NotInUseError:
-            engine.turn_away(RefusalReason.NOT_IN_USE)
-            raise
-        except CouldNotCheckError:
-            engine.turn_away(RefusalReason.UNRECORDED)
-            raise
-        except Exception:
-            engine.turn_away(RefusalReason.FAILED)
+        except Exception as error:
+            engine.count_failure(error)
             raise
 
     async def _admitted[T](self, request: Request, judge: Callable[[Answering], T]) -> Response | T:
@@ -132,12 +123,6 @@ def settled(asking: Answering) -> Response:
         return turned.how.response(engine)
     except JobCancelledError:
         raise
-    except NotInUseError as error:
-        engine.turn_away(RefusalReason.NOT_IN_USE)
-        return problems.problem_response("not-in-use", 503, error.message, hint=error.hint)
-    except (CouldNotCheckError, RefusedError) as error:
-        engine.turn_away(RefusalReason.UNRECORDED)
-        return problems.unrecorded(error)
     except Exception as error:
-        engine.turn_away(RefusalReason.FAILED)
-        return problems.failed(error)
+        engine.count_failure(error)
+        return problems.of_failure(error)

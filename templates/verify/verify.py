@@ -576,7 +576,7 @@ def read_forms(text, usual=None):  # by name: the marks and the type of each fie
         name, _, fields = row.partition(": ")
         found[name] = {}
         for field, _, kind in [field.partition("=") for field in fields.split()]:
-            plain = field.rstrip("?~*+!")
+            plain = field.rstrip("?~*+!<")
             found[name][plain] = field[len(plain) :], kind or (usual or {}).get(plain, "any")
     return found
 
@@ -677,8 +677,8 @@ run-part: first_step=1 last_step=0 where=circumstances seconds=number entry?~=in
 circumstances: device=short processes?=1 threads=1 memory_format=short torch=short not_repeatable?*=short
 class-share: name=short foreground_fraction=number conformal=bool
 shadow-class: name=short images=1 mean_dice=between-0-1 least_dice=between-0-1
-attested: format=attested/1 tool=tool tree=digest gaps*=gap justified*=justified open_clauses*=text anomalies*=anomaly
-    missing_chapters?*=text
+attested: format=attested/1 tool=tool tree=digest gaps*<=gap justified*<=justified open_clauses*<=text anomalies*<=anomaly
+    missing_chapters?*<=text
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
 risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
@@ -729,6 +729,8 @@ def fit_field(value, marks, form, where):  # the same of what a field with marks
         need("!" not in marks or value, where + " is empty")
         for one in value if "*" in marks else value.values() if "+" in marks else [value]:
             fit(one, form, where)
+        listed = [sorted(one.items()) if isinstance(one, dict) else one for one in value] if "<" in marks else []
+        need(listed == sorted(listed), where + " is not in order")
 
 # ---------------------------------------------------------------- what is trusted
 
@@ -2154,9 +2156,9 @@ class Release:
         self.follow_looks(asked)
         runs = [{"run": run["body"], "disposition": None if run["member"] else run["disposition"]} for run in self.ended]
         looks = [{"approval": approval, "evaluation": result} for _, approval, result in self.looks]
-        for name, roles, found in (("runs", ("run", "disposition"), runs), ("looks", ("approval", "evaluation"), looks)):
-            pair = [[[item[role]["index"] for role in roles if item.get(role)] for item in rows] for rows in (chain[name], found)]
-            check_same(*map(str, pair), "chain.%s by entries" % name, "in the log")
+        for name, keys, own in (("runs", ("run", "disposition"), runs), ("looks", ("approval", "evaluation"), looks)):
+            pair = [[["entry %(index)d" % one[key] for key in keys if one.get(key)] for one in row] for row in (chain[name], own)]
+            check_same(*map(str, pair), "chain." + name, "in the log")
         for run in self.ended:
             told = "the training run of entry %d is neither in the ensemble nor has a disposition"
             need(run["disposition"] or run["member"] or run["body"]["outcome"] == "failed", told, run["body"]["index"])
@@ -2213,14 +2215,11 @@ class Release:
         found = {"files": len(lines), "manifest": sha256("".join(lines).encode())}
         check_same({name: self.prepared[name] for name in found}, found, "the preparation", "by the files of the pack")
         check_same(self.prepared["sbom"], sha256(self.files[SBOM]), "the preparation.sbom", "by " + SBOM)
-        self.check_model()
-        return "%d files of layout 2, each bound by the last entry" % len(lines)
-
-    def check_model(self):  # the record of the exported model holds, and names the graphs of the pack
-        export = self.json("models/export.json", "export")
+        export = self.json("models/export.json", "export")  # the record of the model holds, and names the graphs of the pack
         if export.get("model"):
             with naming("data/models/export.json"):
                 check_contract(export, export["model"], self.files)
+        return "%d files of layout 2, each bound by the last entry" % len(lines)
 
     def check_figures(self):  # the figures of the evaluation follow from the counts of its cases
         said, plan = self.by["evaluation"]["payload"], self.by["criteria"]["payload"]["plan"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from pydantic import ValidationError
 
 from minivess.compliance.identity.keys import PrivateKey, generate
 from minivess.compliance.identity.register import Register
@@ -21,6 +22,7 @@ from minivess.compliance.proofs.checkpoint import sign_note
 from minivess.compliance.proofs.encoding import to_base64
 from minivess.compliance.proofs.merkle import leaf_hash, root
 from minivess.compliance.verification.log import verify_entries
+from minivess.records.device.attested import Attested
 from minivess.records.people.identity import KeyAlgorithm
 from tests.support.builders.pack_builder import (
     BEGIN,
@@ -136,6 +138,35 @@ def test_roots_can_agree_and_are_all_of_a_demonstration_or_none() -> None:
             people.check_roots(roots, threshold)
     with pytest.raises(verify.WrongError, match="mixes demo"):
         people.check_roots([real, shown], 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("missing_chapters", "a chapter", "b chapter"),
+        ("open_clauses", "5.1", "5.2"),
+        ("anomalies", {"id": "ANO-01", "title": "z"}, {"id": "ANO-02", "title": "a"}),
+        ("gaps", {"item": "A", "kind": "z", "message": "z"}, {"item": "B", "kind": "a", "message": "a"}),
+        (
+            "justified",
+            {"item": "A", "kind": "a", "message": "b", "remark": "a"},
+            {"item": "A", "kind": "a", "message": "b", "remark": "b"},
+        ),
+    ],
+)
+def test_both_verifiers_ask_for_the_lists_of_the_tool_in_order(name: str, first: Any, second: Any) -> None:
+    tool = {"name": "minivess", "version": "0.2.0"}
+    whole: dict[str, Any] = {"format": "minivess-attested/1", "tool": tool, "tree": "sha256:" + 64 * "0"}
+    whole.update(gaps=[], justified=[], open_clauses=[], anomalies=[])
+    for rows in ([], [first], [first, second], [first, first]):
+        whole[name] = rows
+        assert verify.fit(whole, "attested", "it") == whole
+        Attested.model_validate_json(json.dumps(whole))
+    whole[name] = [second, first]
+    with pytest.raises(verify.WrongError, match=rf"{name} is not in order"):
+        verify.fit(whole, "attested", "it")
+    with pytest.raises(ValidationError, match=rf"`{name}` is not in order"):
+        Attested.model_validate_json(json.dumps(whole))
 
 
 def test_a_form_may_leave_fields_open() -> None:

@@ -74,13 +74,13 @@ class Attested(Record):
 
 
 class GapKey(NamedTuple):
-    """The order of gaps."""
+    """The order of gaps: by their fields, in the order of the names of the fields."""
 
-    kind: str
     item: str
+    kind: str
     message: str
 
 
 def gap_key(gap: AttestedGap) -> GapKey:
     """By what gaps are ordered."""
-    return GapKey(gap.kind, gap.item, gap.message)
+    return GapKey(gap.item, gap.kind, gap.message)

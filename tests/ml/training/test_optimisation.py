@@ -6,6 +6,7 @@ import math
 
 import pytest
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from minivess.ml.training import schedules
 from minivess.records.models.training import TrainingSpec
@@ -36,9 +37,14 @@ def test_one_cycle_is_that_of_pytorch(steps: int, name: str) -> None:
             schedule.step()
 
 
+def test_a_warm_up_beside_one_cycle_is_refused() -> None:
+    with pytest.raises(ValidationError, match="warm_up is for the other schedules"):
+        TrainingSpec.model_validate({"steps": 10, "warm_up": 2})
+
+
 @given(st.sampled_from(["one-cycle", "polynomial", "cosine", "constant"]), st.integers(2, 3000), st.data())
 def test_rates_are_positive_and_never_above_the_stated_one(schedule: str, steps: int, data: st.DataObject) -> None:
-    warm = data.draw(st.integers(0, steps - 1))
+    warm = data.draw(st.integers(0, 0 if schedule == "one-cycle" else steps - 1))
     training = TrainingSpec.model_validate({"steps": steps, "schedule": schedule, "warm_up": warm})
     chosen = {1, steps, max(1, warm), min(steps, warm + 1), data.draw(st.integers(1, steps))}
     rates = {step: schedules.learning_rate(training, step) for step in chosen}

@@ -21,9 +21,9 @@ _POWER = 0.9
 @implements("REQ-368")
 def learning_rate(training: TrainingSpec, step: int) -> float:
     """The learning rate of a step, counted from 1."""
-    if step <= training.warm_up and training.schedule != "one-cycle":
-        return training.learning_rate * step / (training.warm_up + 1)
-    warm = 0 if training.schedule == "one-cycle" else training.warm_up
+    warm = training.warm_up
+    if step <= warm:
+        return training.learning_rate * step / (warm + 1)
     return training.learning_rate * _SHAPES[training.schedule](step - 1 - warm, training.steps - warm)
 
 

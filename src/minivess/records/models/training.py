@@ -77,7 +77,7 @@ class TrainingSpec(Record):
     schedule: Literal["one-cycle", "polynomial", "cosine", "constant"] = "one-cycle"
     """How the learning rate changes."""
     warm_up: Annotated[int, Field(ge=0)] = 0
-    """Steps in which the learning rate rises from 0; the one-cycle schedule has its own rise."""
+    """Steps in which the learning rate rises from 0; not with the one-cycle schedule, which has its own rise."""
     loss: LossName = "dice-cross-entropy"
     """What training minimises. `docs/guides/training.md` says which loss is for what."""
     class_weights: ClassWeights = "equal"
@@ -109,4 +109,6 @@ class TrainingSpec(Record):
             raise ValueError("members names a seed twice: each member has its own seed")
         if self.warm_up >= self.steps and self.warm_up:
             raise ValueError(f"warm_up of {self.warm_up} steps leaves nothing of {self.steps} steps")
+        if self.warm_up and self.schedule == "one-cycle":
+            raise ValueError("warm_up is for the other schedules: the one-cycle schedule has its own rise")
         return self

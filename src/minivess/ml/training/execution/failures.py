@@ -103,10 +103,12 @@ def check_divergence(losses: Sequence[float], moment: Moment, training: Training
     limit = start + FAR * max(1.0, abs(start))
     if losses[-1] <= limit or min(losses[-LONG:]) <= limit:
         return
+    cycle = training.schedule == "one-cycle"
+    rise = "another training.schedule with training.warm_up" if cycle else "training.warm_up"
     raise RefusedError(
         f"training diverged: each of the last {LONG} losses is above {limit:.3g}, and the loss was {start:.3g} at the start "
         f"({moment})",
-        hint=f"lower training.learning_rate, for example to {training.learning_rate / 4:.1g}, or use training.warm_up",
+        hint=f"lower training.learning_rate, for example to {training.learning_rate / 4:.1g}, or use {rise}",
     )
 
 

@@ -39,7 +39,6 @@ import unicodedata
 import zlib
 from pathlib import Path
 
-LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON, UTC = 1 << 30, 20000, 1 << 26, datetime.timezone.utc  # noqa: UP017  Python 3.9
 TAG, LIST, ODOMETER, RECORD, EVENTS, CHECKPOINT, PAGE, POLICY, GATES, TEXT, RISKS, RESULTS, SBOM, SOUP = (
     "tagmanifest-sha512.txt",
     "signatures/SIGNATURES.txt",
@@ -57,8 +56,19 @@ TAG, LIST, ODOMETER, RECORD, EVENTS, CHECKPOINT, PAGE, POLICY, GATES, TEXT, RISK
     "data/bom/soup.csv",
 )
 """The files of a pack by which checks are made, in this order."""
-TAGGED = ("bag-info.txt", "bagit.txt", "manifest-sha512.txt")
-SHOWN_AS = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;"))
+LIMIT_BYTES, LIMIT_FILES, LIMIT_JSON, UTC, TAGGED, BAGIT, MADE, PARTS, SHOWN_AS = (
+    1 << 30,
+    20000,
+    1 << 26,
+    datetime.timezone.utc,  # noqa: UP017  Python 3.9
+    ("bag-info.txt", "bagit.txt", "manifest-sha512.txt"),
+    b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
+    ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/"),
+    ("python", "openssl", "sqlite", "operating-system", "cuda"),
+    (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("'", "&#39;"), ('"', "&#34;")),
+)
+"""The most bytes and files of a pack, and bytes of JSON; UTC; the tag files and what one says; the folders of results; parts of
+the platform; how a page shows signs."""
 REASONS = (
     "no repository",
     "no commit",
@@ -70,11 +80,16 @@ REASONS = (
     "loaded files without an origin",
 )
 """Why nothing may be released from a source tree, in this order."""
-PARTS = ("python", "openssl", "sqlite", "operating-system", "cuda")
-MADE = ("data/models/", "data/evaluation/", "data/datasets/", "data/verification/", "data/lineage/")
-SIGNATURE = re.compile(r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)", re.ASCII)
-COMPONENT = re.compile(r"[A-Za-z0-9_@+=(),. -]{1,120}", re.ASCII)
-BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+SIGNATURE, COMPONENT, PROBABILITY, UNSHOWN = (
+    re.compile(text, re.ASCII)
+    for text in (
+        r"signatures/([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.(dsse\.json|cosignature|tlog-proof)",
+        r"[A-Za-z0-9_@+=(),. -]{1,120}",
+        r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?",
+        "[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]",
+    )
+)
+"""The name of a file of signatures; a part of a file's name; a probability; characters that would change how a line reads."""
 LEAST_RULES = [
     {"role": "independent-reviewer", "meaning": "review"},
     {"role": "release-manager", "meaning": "approval"},
@@ -489,18 +504,11 @@ HELD = {
 }
 """By counts: pairs of a part and its whole; then for prediction and reference what a mask has if and only if it has a voxel, and
 at most one for each voxel, what is 0 without a voxel, and what is undefined if and only if there is none."""
-LOSSES = ("brier", "nll")
-SCORES = (
-    "brier",
-    "nll",
-    "ace",
-    "average_precision",
-    "border_brier",
-    "border_nll",
-    "border_ace",
-    "border_average_precision",
+LOSSES, SCORES = (
+    ("brier", "nll"),
+    ("brier", "nll", "ace", "average_precision", "border_brier", "border_nll", "border_ace", "border_average_precision"),
 )
-"""The scores of a case: over all voxels, and along the border of the reference."""
+"""The scores of a case that are sums over voxels; and all: over all voxels, and along the border of the reference."""
 
 def check_time(text):  # a moment in UTC with microseconds, which the calendar has
     need(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", text, re.ASCII), "a time in another form")
@@ -882,10 +890,9 @@ class People:
         return identity
 
     def person(self, who, index):  # the identity of an id whose key counts at an index
-        for identity, start, end in self.by_key.values():
-            if identity["id"] == who and start <= index and (end is None or index < end):
-                return identity
-        raise WrongError(who + " is not enrolled in the log, or is revoked")
+        held = [one for one in self.by_key.values() if one[0]["id"] == who and one[1] <= index < (one[2] or math.inf)]
+        need(held, who + " is not enrolled in the log, or is revoked")
+        return held[0][0]
 
     def valid(self):  # every identity whose key counts now
         return [identity for identity, _, end in self.by_key.values() if end is None]
@@ -1110,9 +1117,11 @@ for row in ACTIONS.replace("\n    ", " ").strip().split("\n"):
         FORMS.update(read_forms(action + ": " + re.sub(r"^\* ", "", fields), USUAL))
         if allowed != "none":
             TABLES[2]["actions"][action] = {"by": allowed.split(), "checks": checked.strip("-").split(), "log": where}
-TABLE_1 = "sha256:8031933fd9c02258dc583bf53647cb24f054987c2349385c8ff4cbfd88482072"
-"""The digest of actions-1.json, which says what 0.1.0 did."""
-MAKING = {"training", "ensemble", "calibration", "model.export"}
+TABLE_1, MAKING = (
+    "sha256:8031933fd9c02258dc583bf53647cb24f054987c2349385c8ff4cbfd88482072",
+    {"training", "ensemble", "calibration", "model.export"},
+)
+"""The digest of actions-1.json, which says what 0.1.0 did; and the actions that make a model."""
 ROLES = {
     "ingest": "data.ingest",
     "validation": "data.validate",
@@ -1592,9 +1601,10 @@ SUBJECT = {
 READS, RESTS = (
     [pair.split("<") for pair in text.split()]
     for text in (
-        "evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest",
+        "evaluation<export export<calibration export<ensemble calibration<ensemble seal<split calibration<split split<ingest "
+        "validation<ingest",
         "request<criteria request<policy request<export request<calibration request<seal approval<request "
-        "evaluation<request validation<ingest evaluation<approval",
+        "evaluation<request evaluation<approval",
     )
 )
 EVENT_TYPES = {
@@ -1603,8 +1613,6 @@ EVENT_TYPES = {
     "failed": "FAIL",
     "refused": "ABORT",
 }
-UNSHOWN = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]")
-"""Characters that would change how a line reads."""
 
 def check_contract(export, model, files):  # the record of an exported model agrees with itself and with the graphs of the pack
     graphs, task, decision, backends = model["graphs"], export.get("task", {}), model["decision"], model["backends"]
@@ -1768,7 +1776,11 @@ def check_rows(cases):  # each case has one row of each class; its rows are of t
         most = max(sum(one["counts"]["dice"]["tp"] + one["counts"]["dice"][part] for one in rows) for part in ("fp", "fn"))
         need(most <= min(sizes)[0], "case %s has classes that overlap", name)
 
-DIGITS = decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN)
+DIGITS, EXACT = (
+    decimal.Context(prec=50, rounding=decimal.ROUND_HALF_EVEN),
+    decimal.Context(prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX),
+)
+"""How intervals are computed, and how probabilities are multiplied."""
 
 def crossing(below, high):  # where a condition changes from true to false between 0 and `high`
     low = decimal.Decimal(0)
@@ -2019,8 +2031,6 @@ def tightest(values, low, high):  # of the figures of classes, the one that is n
 def covering(one):  # how often an interval covers the mean, in the signing text
     return ["coverage " + figure_text(one["coverage"])] if "coverage" in one else []
 
-EXACT = decimal.Context(prec=decimal.MAX_PREC, Emin=decimal.MIN_EMIN, Emax=decimal.MAX_EMAX)
-PROBABILITY = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,9})?", re.ASCII)
 
 def limits_of(plan):  # the upper limits of the steps of a risk plan, as exact decimals; the plan must be whole
     texts = [str(step["upper"]) for step in plan["probability"]["steps"]]
@@ -2129,6 +2139,7 @@ class Release:
         by["export"] = self.newest("export", self.model, by["evaluation"]["index"])
         for role, field in (("criteria", "plan"), ("policy", "policy"), ("seal", "data")):
             by[role] = self.newest(role, asked[field], at)
+        by.update((role, self.done(ROLES[role])[-1]) for role in ("validation", "scenarios", "drill") if self.done(ROLES[role]))
         for reader, maker in READS:
             read, where = file_of(maker, by[reader]["inputs"], by[reader]), by[reader]["index"]
             by.setdefault(maker, self.newest(maker, read, where))
@@ -2136,10 +2147,6 @@ class Release:
             need(read == made, "%s read %s %s, %s made %s", self.entry(reader), SUBJECT[maker], read, self.entry(maker), made)
         made = about("calibration", by["calibration"])
         check_same(asked["calibration"], made, self.entry("request") + ".calibration", "in the log")
-        for role in [one for one in ("validation", "scenarios", "drill") if self.done(ROLES[one])]:
-            by[role] = self.done(ROLES[role])[-1]
-        read = named(by["validation"]["inputs"], SUBJECT["ingest"])
-        check_same(read, about("ingest", by["ingest"]), self.entry("validation"), "by " + self.entry("ingest"))
         for role in set(ROLES) - {"run", "disposition"}:
             stated, found = [one and "entry %(index)d" % one for one in (chain.get(role), by.get(role))]
             check_same(stated, found, "the %s that the release names" % role, "by the log")
@@ -2225,11 +2232,10 @@ class Release:
         said, plan = self.by["evaluation"]["payload"], self.by["criteria"]["payload"]["plan"]
         request, terms = self.by["request"]["payload"]["request"], self.by["seal"]["payload"]["terms"]
         self.record = record = self.json(RECORD[5:], "record")
-        cases, log = record["cases"], {"model": self.model, "data": request["data"], "request": request["id"]}
+        cases, log = record["cases"], {"threshold": plan["mask_threshold"], "conventions": plan["conventions"]}
         with naming(RECORD):
             check_rows(cases)
-        log.update(threshold=plan["mask_threshold"], conventions=plan["conventions"])
-        log.update(look=said.get("look", 1), looks=terms["looks"])
+        log.update(model=self.model, data=request["data"], request=request["id"], look=said.get("look", 1), looks=terms["looks"])
         check_same({key: record.get(key) for key in log}, log, RECORD, "by the log")
         sealed = {item["case"] for item in self.json("datasets/sealed.json", "sealed")["files"]}
         check_set({case["case"] for case in cases}, sealed, RECORD + ".cases", "in data/datasets/sealed.json")
@@ -2752,17 +2758,11 @@ CHECKS = {
     "release signatures": ("pack", "check_signatures"),
 }
 """The checks in order; those of a release only where the pack is of layout 2."""
-NEXT = {
-    "log": "nothing",
-    "layout": "nothing",
-    "chain": "proofs",
-    "files": "proofs",
-    "source": "proofs",
-    "figures": "proofs",
-    "gates": "proofs",
-}
-"""Where judgement goes on after a check that failed, if not with the next one."""
-NOT_IN_LAYOUT_1 = "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures"
+NEXT, NOT_IN_LAYOUT_1 = (
+    {**dict.fromkeys(("log", "layout"), "nothing"), **dict.fromkeys(("chain", "files", "source", "figures", "gates"), "proofs")},
+    "chain, files, source, soup, figures, gates, signing text, lineage, logged signatures",
+)
+"""Where judgement goes on after a check that failed, if not with the next one; and which checks a pack of layout 1 has not."""
 
 def attempt(check, pack=None):  # whether a check holds, and its words
     try:

@@ -1581,7 +1581,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:c0818fd4ee9ec548b161d78d381883b50d1e1e70086be8861b7743a6ff613853"
+LAYOUT_2 = "sha256:ebacb0f47691a2a716cc64a61ed53541c6605d43b38b9a4a06c079fcc056edae"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.

@@ -39,7 +39,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "commands.md
 ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 NOT_RUN = {"demo"}
 """Takes minutes; test_demo.py runs it, without any passphrase in the environment."""
-NO_PACK, NO_POLICY = {"release verify PACK"}, {"release check"}
+NO_PACK, NO_POLICY = {"release verify PACK", "release diff OLD NEW"}, {"release check"}
 """Is given a file that is no pack, and says so."""
 NO_LOOK = {"model compare A B"}
 """Is given an evaluation that the log does not have, and says so."""
@@ -102,6 +102,7 @@ class Reads:
         """Run a command of the page; words in capitals are files of this project."""
         places = {
             "FIRST": "first", "SECOND": "second", "TRUST": "trust.json", "PACK": "pack.zip", "ITEMS": "items.csv",
+            "OLD": "pack.zip", "NEW": "pack.zip",
             "JUNIT": "junit.xml", "WITNESS": "witness", "PROPOSAL": "proposal.json", "RESPONSE": "pack.zip",
             "ROOTS": "pack.zip", "KEYS": "keys", "RULES": "rules.json", "A": "a.json", "B": "a.json",
             "COPY": "copy", "IN": "witness",

@@ -16,6 +16,7 @@ from pytest_bdd import given, parsers, scenarios, then, when
 from minivess.cli.main import app
 from minivess.cli.models.comparison import show_comparison
 from minivess.compliance.audit.log import AuditLog
+from minivess.compliance.changes.logged_evaluations import LoggedEvaluations
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.rules.look_facts import Look
 from minivess.compliance.rules.looks import LookHistory
@@ -34,7 +35,7 @@ from minivess.records.evaluation.comparison.evaluations import (
 )
 from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
 from minivess.records.evaluation.margins import Margin
-from minivess.workflows.evaluation.comparison import LoggedEvaluations, compare_files
+from minivess.workflows.evaluation.comparison import compare_files
 from tests.support.builders.counted_cases import counted_case, counted_evaluation
 from tests.support.builders.evaluation_plan import analysis_plan
 from tests.support.builders.guarded_log import PLAN as GUARDED

@@ -258,6 +258,12 @@ def people(*, demo: bool = False) -> People:
     )
 
 
+@cache
+def policy_of_release() -> ReleasePolicy:
+    """The release policy of this project."""
+    return load_policy(POLICY)
+
+
 @dataclass
 class Release:
     """Everything a pack is made from, and what can be bent before it is built."""
@@ -269,6 +275,8 @@ class Release:
     people: People
     version: str = VERSION
     """Of the device that is released."""
+    policy: ReleasePolicy = field(default_factory=policy_of_release)
+    """That was registered."""
     prepared: ReleaseLog | None = None
     """The log of the last pack: `log` as it was, with the preparation."""
 
@@ -287,7 +295,7 @@ class Release:
         """The inputs as they are now."""
         source = self.facts.source
         assert source is not None
-        policy, results = policy_of_release(), self.workspace.results
+        policy, results = self.policy, self.workspace.results
         log = self.log.facts
         tree = Tree.read(self.source, today=logs.BEGIN.date(), results=results if results.is_file() else None)
         project = Project.model_validate(PROJECT | {"device": PROJECT["device"] | {"version": self.version}})
@@ -329,12 +337,6 @@ class Release:
         return self.prepared
 
 
-@cache
-def policy_of_release() -> ReleasePolicy:
-    """The release policy of this project."""
-    return load_policy(POLICY)
-
-
 def write_source(folder: Path) -> Path:
     """A source tree without a gap."""
     return write_tree(folder, {"uv.lock": LOCK, "requirements/all.yaml": REQUIREMENTS})
@@ -350,6 +352,7 @@ def make_release(
     task: SegmentationTask = ONE_CLASS_OF_VOLUMES,
     contract: bool = True,
     scored: bool = False,
+    policy: ReleasePolicy | None = None,
 ) -> Release:
     """A release in which every gate holds.
 
@@ -362,7 +365,9 @@ def make_release(
         task: channels, axes and classes of the cases and of the model.
         contract: whether the record of the export is the model; without it the graph is, as in logs of before.
         scored: whether cases have scores of their probabilities, a shape and a spacing.
+        policy: of the release; default: that of this project.
     """
+    policy = policy or policy_of_release()
     tree = source or write_source(folder / "source")
     workspace, team, log = Workspace(folder / "workspace"), people(demo=demo), ReleaseLog()
     developer, manager = team.developer, team.manager
@@ -372,8 +377,8 @@ def make_release(
     tested = [f"case-{n:02}" for n in range(cases)]
     _data(workspace, log, team, tested, task)
     export = _models(workspace, log, developer, start, task, contract=contract)
-    _register(workspace, log, team, plan_for(task, scored=scored))
-    evaluation = _look(workspace, log, team, tested, task, contract=contract, scored=scored)
+    _register(workspace, log, team, plan_for(task, scored=scored), policy)
+    evaluation = _look(workspace, log, team, tested, task, contract=contract, scored=scored, policy=policy)
     report = _report(tree)
     log.append(developer, "risk.drill", {"noticed": 1, "unnoticed": 0, "tree": report.tree})
     facts = GateFacts(
@@ -394,7 +399,7 @@ def make_release(
         requirements=len(load_items(tree).of(Requirement)),
         source=clean_state(tree),
     )
-    made = Release(tree, workspace, log, facts, team)
+    made = Release(tree, workspace, log, facts, team, policy=policy)
     made.record(report)
     return made
 
@@ -638,7 +643,9 @@ def _dispose(log: ReleaseLog, developer: Signer, run: int, verdict: str, reason:
     log.append(developer, "run.disposition", said, inputs=(log.known.artifact(ended),))
 
 
-def _register(workspace: Workspace, log: ReleaseLog, team: People, analysis: AnalysisPlan) -> None:
+def _register(
+    workspace: Workspace, log: ReleaseLog, team: People, analysis: AnalysisPlan, policy: ReleasePolicy
+) -> None:
     """The analysis plan, the release policy, and the reviewer's witness key."""
     plan = analysis.model_dump(mode="json")
     criteria = Project.model_validate(PROJECT).evaluation
@@ -648,7 +655,6 @@ def _register(workspace: Workspace, log: ReleaseLog, team: People, analysis: Ana
         {"criteria": plan["criteria"], "plan": plan},
         outputs=_put(workspace, {"evaluation/criteria.json": criteria, "evaluation/plan.json": analysis}),
     )
-    policy = policy_of_release()
     log.append(
         team.manager,
         "policy.register",
@@ -703,15 +709,19 @@ def _look(
     *,
     contract: bool,
     scored: bool,
+    policy: ReleasePolicy,
+    version: str = VERSION,
+    look: int = 1,
+    cases: Sequence[CaseCounts] | None = None,
 ) -> EvaluationRecord:
     """A request, its approval, and the evaluation by the requester."""
     plan = plan_for(task, scored=scored)
     model = _artifact(log, "model.export", "models/export.json" if contract else "models/model.onnx")
     asked = UnsealRequest(
-        id="open-1",
+        id=f"open-{look}",
         requester=team.developer.identity.id,
         purpose="final evaluation",
-        release=VERSION,
+        release=version,
         model=model.digest,
         calibration=_artifact(log, "calibration", "models/calibration.json").digest,
         configuration=digest_bytes(b"configuration"),
@@ -719,7 +729,7 @@ def _look(
         criteria=criteria_digest(plan.criteria),
         data=digest_bytes(b"seal"),
         inputs=digest_bytes(b"inputs"),
-        policy=digest_of(policy_of_release()),
+        policy=digest_of(policy),
         expires=logs.BEGIN + timedelta(days=1),
         ephemeral_key=raw_x25519(generate(logs.KeyAlgorithm.X25519).public),
     )
@@ -729,11 +739,12 @@ def _look(
         team.reviewer, "test-set.approve", {"grant": grant(asked, team.reviewer)}, inputs=log.rest("test-set.request")
     )
     evaluation = counted_evaluation(
-        _counted(tested, task, scored=True) if scored else _counted(tested, task),
+        list(cases or (_counted(tested, task, scored=True) if scored else _counted(tested, task))),
         plan,
         model=model.digest,
         data=asked.data,
         request=asked.id,
+        look=look,
         looks=plan.looks.total,
     )
     figure = b'<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>\n'
@@ -745,7 +756,7 @@ def _look(
             "cases": len(evaluation.tested),
             "aggregates": {name: item.model_dump(mode="json") for name, item in evaluation.aggregates.items()},
             "baseline_dice": evaluation.baseline.mean,
-            "look": 1,
+            "look": look,
             "criteria": [
                 {"criterion": one.criterion.model_dump(mode="json"), "value": one.value, "met": one.met}
                 for one in judge_criteria(evaluation, plan.criteria)

@@ -65,12 +65,18 @@ def check(project: Path, as_json: bool) -> None:
 
 @click.command(cls=Command)
 @click.option("--as", "actor", envvar="MINIVESS_ACTOR", help="Who acts.")
+@click.option(
+    "--previous",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="The pack of the release before. Default: the one in the project's folder release/.",
+)
 @json_option
 @click.pass_obj
-def build(project: Path, actor: str | None, as_json: bool) -> None:
+def build(project: Path, actor: str | None, previous: Path | None, as_json: bool) -> None:
     """Judge every gate and, when all pass, write the evidence pack.
 
-    Otherwise name each gate that fails; exit code 1. `release check` does the same and writes nothing.
+    Otherwise name each gate that fails; exit code 1. `release check` does the same and writes nothing. When the log has
+    an earlier release, the release notes have the differences from its pack.
     """
     from minivess.cli.session import services_of, signer_of
     from minivess.records.people.roles import Role
@@ -84,7 +90,7 @@ def build(project: Path, actor: str | None, as_json: bool) -> None:
         found = check_release(services, facts)
         if not as_json:
             emit_table(("", "gate", "found"), _rows(found))
-        built = workflow.build(services, signer, facts)
+        built = workflow.build(services, signer, facts, previous=previous)
     gates = [{"gate": one.id, "passed": one.passed, "found": one.message} for one in found.gates]
     emit(str(built.path), {"pack": str(built.path), "gates": gates}, as_json=as_json)
     say("now two people: minivess release sign PACK --as …")

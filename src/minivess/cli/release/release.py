@@ -1,4 +1,4 @@
-"""`minivess release`: evidence packs are built, signed and verified."""
+"""`minivess release`: evidence packs are built, signed, verified and compared."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import click
 
 from minivess.cli.groups import Group
 from minivess.cli.release.build import build, check, policy
+from minivess.cli.release.difference import diff
 from minivess.cli.release.signatures import cosign, sign
 from minivess.cli.release.verification import verify
 
 
-@click.group(cls=Group, sections={"Commands": ("policy", "check", "build", "sign", "cosign", "verify")})
+@click.group(cls=Group, sections={"Commands": ("policy", "check", "build", "sign", "cosign", "verify", "diff")})
 def release() -> None:
-    """Check, build, sign and verify evidence packs."""
+    """Check, build, sign, verify and compare evidence packs."""
 
 
-for _command in (policy, check, build, sign, cosign, verify):
+for _command in (policy, check, build, sign, cosign, verify, diff):
     release.add_command(_command)

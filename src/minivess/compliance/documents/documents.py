@@ -23,7 +23,7 @@ from minivess.compliance.documents.formats.made import in_formats
 from minivess.compliance.documents.formats.pdf import Imprint
 from minivess.compliance.documents.hugging_face import hugging_face_card
 from minivess.compliance.documents.log_story import RESULTS
-from minivess.compliance.documents.model.blocks import DocumentModel, Drawing, numbered
+from minivess.compliance.documents.model.blocks import Blocks, DocumentModel, Drawing, numbered
 from minivess.compliance.documents.model.html import body_html, contents_html, inline_html
 from minivess.compliance.documents.model_card import CardSources, ModelCard, model_card
 from minivess.compliance.documents.rendering import Renderer, plural
@@ -31,6 +31,7 @@ from minivess.compliance.documents.seed_spread import seed_spread
 from minivess.compliance.site.signatures import model_of
 from minivess.compliance.standards.filing import FilingDocument, filing, has_text
 from minivess.foundation.implements import implements
+from minivess.records.changes.difference import ReleaseDifference
 from minivess.records.data.card import DataCard
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
@@ -38,6 +39,8 @@ from minivess.records.items.risk_items import FACTOR_WORDS, story
 
 DOCUMENTS = filing()
 """Every document of a pack, in the order in which a reader needs them."""
+DIFFERENCE = "release-difference.html.j2"
+"""The template of the differences of two releases."""
 
 
 @implements("REQ-041")
@@ -51,8 +54,15 @@ def documents(renderer: Renderer, dossier: Dossier) -> dict[str, str]:
 
 
 @implements("REQ-500")
-def document_models(renderer: Renderer, dossier: Dossier) -> tuple[DocumentModel, ...]:
+def document_models(
+    renderer: Renderer, dossier: Dossier, difference: ReleaseDifference | None = None
+) -> tuple[DocumentModel, ...]:
     """Every document as a model, from which every format is made.
+
+    Args:
+        renderer: the templates.
+        dossier: the release.
+        difference: from the release before, for the release notes; None: there is none.
 
     Raises:
         InputError: a template is missing or malformed, or says something that it must not say by itself.
@@ -65,6 +75,7 @@ def document_models(renderer: Renderer, dossier: Dossier) -> tuple[DocumentModel
         "structure": structure,
         "odometer": odometer_sentence(dossier),
         "own_templates": renderer.used(),
+        "difference": difference,
     }
     drawings = {} if structure.drawing is None else {"drawing:items": structure.drawing}
     return tuple(_model(renderer, dossier, one, facts, drawings) for one in DOCUMENTS)
@@ -143,6 +154,7 @@ def _model(
     of_document = {"document": document, "has_text": has_text(dossier.inputs.source, document)}
     body = (
         *renderer.blocks(template, {**facts, **named, **of_document}, drawings),
+        *_difference_blocks(renderer, document, facts["difference"]),
         *text_blocks(dossier, document, alone=alone),
     )
     return DocumentModel(
@@ -154,6 +166,14 @@ def _model(
         body=numbered(body),
         history=revision_history(dossier, document),
     )
+
+
+@implements("REQ-572")
+def _difference_blocks(renderer: Renderer, document: FilingDocument, difference: ReleaseDifference | None) -> Blocks:
+    """What differs from the release before, for the release notes."""
+    if document.stem != "release-notes" or difference is None:
+        return ()
+    return renderer.blocks(DIFFERENCE, {"difference": difference})
 
 
 @implements("REQ-102")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -87,6 +88,8 @@ class PackInputs:
     dirty: bool | None = None
     coverage: tuple[ClauseCoverage, ...] = ()
     """How the clauses of standards stand."""
+    previous: Mapping[str, bytes] | None = None
+    """The files of the pack of the release before; None: there is none."""
     formats: tuple[str, ...] = ()
     """The suffixes of the formats that each document has beside its page."""
 

@@ -32,6 +32,7 @@ from minivess.compliance.facts.attested import attested_of
 from minivess.compliance.facts.sbom import sbom, validate_sbom
 from minivess.compliance.facts.soup import soup_csv
 from minivess.compliance.pack.bag import TAG_MANIFEST, bag
+from minivess.compliance.pack.changes import CHANGES, difference_for
 from minivess.compliance.pack.crate import crate
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
@@ -178,7 +179,9 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
     files |= _verifier(inputs.templates)
     files |= {} if inputs.uncommitted is None else {UNCOMMITTED.removeprefix(DATA): inputs.uncommitted}
     renderer = renderer_of(inputs)
-    models = document_models(renderer, dossier)
+    difference = difference_for(inputs, files, given)
+    files |= {} if difference is None else {CHANGES: _json(difference.model_dump(mode="json"))}
+    models = document_models(renderer, dossier, difference)
     pages = html_pages(renderer, dossier, models, inputs.formats)
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in pages.items()}
     files |= other_formats(renderer, dossier, models, files, given)

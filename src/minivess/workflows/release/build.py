@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 from minivess.compliance.documents.dossier import PackInputs
 from minivess.compliance.documents.formats.made import formats_of
@@ -25,6 +26,7 @@ from minivess.workflows.log.witnessing import cosign_checkpoint
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.release.check import check_release
 from minivess.workflows.release.facts import ReleaseFacts
+from minivess.workflows.release.previous import previous_pack
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
@@ -37,13 +39,16 @@ _EVENTS_LIMIT = 1 << 30
 
 @implements("REQ-035", "REQ-036", "REQ-218", "RC-11")
 @follows("release")
-def build(services: Services, signer: Signer, release: ReleaseFacts | None = None) -> BuiltPack:
+def build(
+    services: Services, signer: Signer, release: ReleaseFacts | None = None, *, previous: Path | None = None
+) -> BuiltPack:
     """Write the evidence pack, if every gate holds.
 
     Args:
         services: the workspace.
         signer: a release manager.
         release: the source tree and the log, where the caller has read them; entries appended since are read as well.
+        previous: the pack of the release before, when it is not in the workspace.
 
     Raises:
         UsageError: the version cannot name a folder, or is the name of another release's folder.
@@ -66,7 +71,8 @@ def build(services: Services, signer: Signer, release: ReleaseFacts | None = Non
         services.deliver()  # the pack takes the events of the entries it takes
         check = check_release(services, known)
         chain = check.require()
-        ready = prepare_pack(_pack_inputs(services, known, chain, check.gates))
+        before = previous_pack(workspace, known.log, device.version, previous)
+        ready = prepare_pack(replace(_pack_inputs(services, known, chain, check.gates), previous=before))
         log = _prepared(services, signer, ready)
         built = build_pack(ready, log, _events(services), out)
         record.output(f"release/{device.version}/{out.name}", built.path)

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from minivess.compliance.documents.dossier import PackInputs, gather
 from minivess.compliance.documents.formats.made import FORMATS, available
 from minivess.compliance.documents.log_story import story_of
+from minivess.compliance.pack.changes import CHANGES
 from minivess.compliance.pack.pack import payload
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.proofs.checkpoint import Checkpoint
@@ -121,6 +122,8 @@ def _compared(files: Mapping[str, bytes], plan: Project, project: Path, source: 
     inputs = _inputs(files, facts, state, tree_folder, artifacts_of=Workspace(project))
     lacking = tuple(f".{one}" for one in _formats_of(files) if one not in available())
     given = {name.removeprefix(DATA): files[name] for name in files if lacking and name.endswith(lacking)}
+    if f"{DATA}{CHANGES}" in files:  # the pack of the release before is not at hand
+        given[CHANGES] = files[f"{DATA}{CHANGES}"]
     made = {f"{DATA}{name}": content for name, content in payload(gather(inputs), given).items()}
     whole = {name for name in {*made, *files} if _is_derived(name)}
     derived = {name for name in whole if not name.endswith(lacking)} if lacking else whole

@@ -95,8 +95,7 @@ def _short(value: str | None) -> str:
 def _measures(found: ReleaseDifference) -> Iterator[str]:
     from minivess.records.evaluation.measures import heading_of, name_in
 
-    paired = found.measures.paired
-    unit = None if paired is None else paired.unit
+    paired, unit = found.measures.paired, found.measures.unit
     for one in found.measures.values:
         place = "" if one.of_class is None else f", {one.of_class}"
         values = ["none" if item is None else f"{item.mean:.4f} ({item.words(4)})" for item in (one.old, one.new)]

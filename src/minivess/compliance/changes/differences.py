@@ -119,10 +119,11 @@ def measures_of(old: PackedRelease, new: PackedRelease) -> Measures:
         )
         for of_class, name in dict.fromkeys(names)
     )
+    unit = first.unit if first.unit == second.unit else None
     try:
-        return Measures(values=values, paired=_paired(old, new))
+        return Measures(values=values, unit=unit, paired=_paired(old, new))
     except MinivessError as error:
-        return Measures(values=values, not_paired=error.message)
+        return Measures(values=values, unit=unit, not_paired=error.message)
 
 
 def _paired(old: PackedRelease, new: PackedRelease) -> Comparison:

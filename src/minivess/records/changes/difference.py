@@ -12,6 +12,7 @@ from minivess.records.evaluation.cases import OfClass
 from minivess.records.evaluation.comparison.evaluations import Comparison
 from minivess.records.evaluation.measures import AggregateName
 from minivess.records.evaluation.statistics.summaries import Interval
+from minivess.records.lengths import LengthUnit
 
 FORMAT: Final = "minivess-release-difference/1"
 
@@ -85,6 +86,8 @@ class Measures(Record):
     """The figures on the sealed test set."""
 
     values: tuple[MeasuredTwice, ...]
+    unit: Annotated[LengthUnit | None, Field(exclude_if=_absent)] = None
+    """Of distances; None: the evaluations have different ones, or one is missing."""
     paired: Annotated[Comparison | None, Field(exclude_if=_absent)] = None
     """New minus old on the same cases, by independent group."""
     not_paired: Annotated[str | None, Field(exclude_if=_absent)] = None

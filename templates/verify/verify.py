@@ -1581,7 +1581,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:ebacb0f47691a2a716cc64a61ed53541c6605d43b38b9a4a06c079fcc056edae"
+LAYOUT_2 = "sha256:4e8ea65b9ead030ed0ca9c39f41f1f54028009ed89024838c7cc3ba5dc39905b"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.

@@ -63,8 +63,8 @@ def test_the_table_of_cases_has_a_row_for_each_class() -> None:
 
 
 def test_the_model_card_of_the_bill_of_materials_names_the_class_of_each_figure() -> None:
-    whole = json.loads(small_pack(task=TWO_CLASSES).files["data/bom/sbom.cdx.json"])
-    (card,) = (one["modelCard"] for one in whole["components"] if "modelCard" in one)
+    whole = json.loads(small_pack(task=TWO_CLASSES).files["data/bom/ml.cdx.json"])
+    (card,) = (one["modelCard"] for one in whole["components"] if one["bom-ref"] == "model")
     assert card["modelParameters"]["outputs"] == [
         {"format": "float32 probability of background, artery, vein (3, z, y, x)"}
     ]

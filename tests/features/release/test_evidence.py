@@ -151,7 +151,8 @@ def _(story: Story) -> None:
 
 @then("each package of the lock file is a component with the digests of its files")
 def _(story: Story) -> None:
-    components = {item["name"]: item for item in json.loads(story.files["data/bom/sbom.cdx.json"])["components"]}
+    bills = [json.loads(story.files[f"data/bom/{name}.cdx.json"]) for name in ("sbom", "tools")]
+    components = {item["name"]: item for bill in bills for item in bill["components"]}
     assert {"click", "colorama", "torch", "pytest"} <= set(components)
     links = components["click"]["externalReferences"]
     digests = {item["content"] for link in links for item in link.get("hashes", ())}
@@ -165,7 +166,6 @@ def _(story: Story) -> None:
     [model] = [item for item in components if item["type"] == "machine-learning-model"]
     digest = hashlib.sha256(story.files["data/models/model.onnx"]).hexdigest()
     assert model["hashes"] == [{"alg": "SHA-256", "content": digest}]
-    assert model["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
 
 
 @then(parsers.parse('it is refused because "{words}"'))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_bdd import given, parsers, scenarios, then, when
 
-from minivess.compliance.facts.sbom import sbom
+from minivess.compliance.facts.sbom import BillFacts, sbom
 from minivess.compliance.facts.soup import SoupItem, soup
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.verification.pack import judge_files
@@ -129,7 +129,7 @@ def _(story: Story, name: str, version: str, fixed: str) -> None:
 
 @then("the bill of materials names the same and has no credentials")
 def _(story: Story) -> None:
-    made = sbom(story.lock, device="d", version="1", timestamp=datetime(2026, 11, 29, tzinfo=UTC), model_digest=None)
+    made = sbom(BillFacts(story.lock, device="d", version="1", timestamp=datetime(2026, 11, 29, tzinfo=UTC)))
     found = [(one["name"], one["version"], one["purl"]) for one in made["components"] if one["type"] == "library"]
     assert found == [(one.name, one.version, one.purl) for one in story.items]
     assert "secret" not in json.dumps(made)

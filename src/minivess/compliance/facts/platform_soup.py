@@ -13,7 +13,9 @@ from cyclonedx.model.component import Component, ComponentScope, ComponentType
 from cyclonedx.model.contact import OrganizationalEntity
 from packageurl import PackageURL
 
+from minivess.compliance.facts.cyclonedx import HASH, LICENCE, support_properties, unknown_properties
 from minivess.foundation.errors import InputError
+from minivess.records.items.item_parts import Support
 from minivess.records.items.platform_parts import PartKind, PlatformPart
 
 
@@ -106,9 +108,14 @@ def part_purpose(part: PlatformPart) -> str:
     return said if part.there else f"{said}; there was none where the scenarios ran"
 
 
-def part_components(parts: Iterable[PlatformPart]) -> list[Component]:
-    """The components of the parts that were there."""
-    return [_component(part, KINDS[part.kind]) for part in parts if part.there]
+def part_components(parts: Iterable[PlatformPart], support: Mapping[str, tuple[Support, ...]]) -> list[Component]:
+    """The components of the parts that were there.
+
+    Args:
+        parts: of the platform.
+        support: what is stated about the support of each kind.
+    """
+    return [_component(part, KINDS[part.kind], support.get(part.kind, ())) for part in parts if part.there]
 
 
 def absent_parts(parts: Iterable[PlatformPart]) -> list[Property]:
@@ -116,7 +123,7 @@ def absent_parts(parts: Iterable[PlatformPart]) -> list[Property]:
     return [Property(name=f"minivess:{part.kind}", value=f"{part.title}: none") for part in parts if not part.there]
 
 
-def _component(part: PlatformPart, known: PartFacts) -> Component:
+def _component(part: PlatformPart, known: PartFacts, support: tuple[Support, ...]) -> Component:
     url = part_url(part)
     return Component(
         name=part.title,
@@ -128,6 +135,11 @@ def _component(part: PlatformPart, known: PartFacts) -> Component:
         scope=ComponentScope.REQUIRED,
         description=known.purpose,
         supplier=OrganizationalEntity(name=part_supplier(part)),
+        manufacturer=OrganizationalEntity(name=part_supplier(part)),
         licenses=[LicenseFactory().make_from_string(known.licence)] if known.licence else [],
-        properties=[Property(name="minivess:kind", value=part.kind)],
+        properties=[
+            Property(name="minivess:kind", value=part.kind),
+            *unknown_properties({LICENCE: known.licence, HASH: None}),
+            *support_properties(support, part.version),
+        ],
     )

@@ -98,11 +98,13 @@ def _purpose(package: LockedPackage, lock: Lock, summary: str) -> str:
 
 
 def soup_csv(items: tuple[SoupItem, ...]) -> str:
-    """The list as CSV (RFC 4180) with a header row."""
+    """The items that ship, as CSV (RFC 4180) with a header row."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for item in items:
+        if item.use is not Use.RUNTIME:
+            continue
         writer.writerow([_plain(str(getattr(item, column))) for column in COLUMNS])
     return stream.getvalue()
 

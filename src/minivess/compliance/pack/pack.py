@@ -29,9 +29,9 @@ from minivess.compliance.documents.dossier import Dossier, PackInputs, evidence_
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
 from minivess.compliance.documents.start_page import index_page
 from minivess.compliance.facts.attested import attested_of
-from minivess.compliance.facts.sbom import sbom, validate_sbom
-from minivess.compliance.facts.soup import soup_csv
+from minivess.compliance.facts.cyclonedx import validate_bom
 from minivess.compliance.pack.bag import TAG_MANIFEST, bag
+from minivess.compliance.pack.bills import bills_of
 from minivess.compliance.pack.changes import CHANGES, difference_for
 from minivess.compliance.pack.crate import crate
 from minivess.compliance.proofs.archive import read_archive, write_archive
@@ -57,7 +57,6 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
 from minivess.foundation.files import read_limited, write_atomic
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.lock_file import lock_place
 from minivess.records.device.preparation import LAYOUT, ReleasePrepared
 from minivess.records.items.platform_parts import missing_parts
 from minivess.records.log.entry import Outcome
@@ -104,7 +103,8 @@ def prepare_pack(inputs: PackInputs) -> PreparedPack:
     dossier = gather(inputs)
     _check_platform(dossier)
     files = payload(dossier)
-    validate_sbom(json.loads(files[_SBOM]))
+    for name in sorted(name for name in files if name.endswith(".cdx.json")):
+        validate_bom(json.loads(files[name]))
     check_soup({f"{DATA}{name}": content for name, content in files.items()}, inputs.project.device)
     whole = {f"{DATA}{name}": content for name, content in files.items()}
     manifest = PayloadManifest.of(whole)
@@ -298,29 +298,12 @@ def _results(inputs: PackInputs) -> dict[str, bytes]:
 
 def _derived(dossier: Dossier) -> dict[str, bytes]:
     """Files that follow from the log, the source tree and the results."""
-    inputs, log, device = dossier.inputs, dossier.log, dossier.project.device
-    lock, member = lock_place(inputs.source)
+    inputs, log = dossier.inputs, dossier.log
     return {
         _ODOMETER: canonical({"openings": log.history.openings}),
         "traceability/chains.csv": chains_csv(dossier.trace).encode("utf-8", "replace"),
         "traceability/junit.xml": junit_xml(dossier.report),
-        _SBOM: _json(
-            sbom(
-                lock,
-                device=device.name,
-                version=device.version,
-                timestamp=inputs.time,
-                model_digest=dossier.export.onnx,
-                manufacturer=device.manufacturer,
-                intended_use=device.intended_use,
-                model=dossier.project.model,
-                evaluation=dossier.evaluation,
-                task=dossier.export.task,
-                parts=dossier.report.parts,
-                member=member,
-            )
-        ),
-        "bom/soup.csv": soup_csv(dossier.soup).encode("utf-8"),
+        **bills_of(dossier),
         "release/policy.json": policy_file(inputs.policy),
         "release/risks.json": canonical(dossier.risks.residual()),
         "release/attested.json": canonical(attested_of(inputs.tree, inputs.coverage, inputs.tool, dossier.missing)),

@@ -19,9 +19,9 @@ class Use(StrEnum):
     """What a package is there for, strongest reason first."""
 
     RUNTIME = "runtime"
-    """The device runs with it."""
+    """The device runs with it on its platform (`foundation.serving_platform`)."""
     BUILD = "build"
-    """Training, evaluation and release need it; the running device does not."""
+    """Training, evaluation and release need it, or the device on another platform; the running device does not."""
     DEVELOPMENT = "development"
     """Only tests and tools need it."""
 

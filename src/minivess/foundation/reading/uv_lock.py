@@ -23,6 +23,7 @@ from minivess.foundation.reading.locked_packages import (
     told_apart,
     without_credentials,
 )
+from minivess.foundation.serving_platform import needed_here
 
 _SHIPPED_EXTRAS = ("serving",)
 """Extras of the root package that run with the device; its other extras only serve to build it."""
@@ -63,14 +64,23 @@ class _Graph:
             raise ValueError(f"{name} is needed, and the file has no such package")
         return found
 
-    def wanted(self, dependencies: Iterable[Table]) -> list[tuple[str, str]]:
-        """The package URLs that dependencies mean, each with every extra that is asked for."""
+    def wanted(self, dependencies: Iterable[Table], *, here: bool = False) -> list[tuple[str, str]]:
+        """The package URLs that dependencies mean, each with every extra that is asked for.
+
+        Args:
+            dependencies: of a package.
+            here: leaves out what the platform of the service does not need.
+        """
         return [
-            (purl, extra) for one in dependencies for purl in self.meant(one) for extra in ("", *one.get("extra", ()))
+            (purl, extra)
+            for one in dependencies
+            if not here or needed_here(one.get("marker"))
+            for purl in self.meant(one)
+            for extra in ("", *one.get("extra", ()))
         ]
 
-    def walk(self, starts: Iterable[tuple[str, str]], edges: dict[str, set[str]]) -> set[str]:
-        """Everything reachable from `starts`; adds the edges met on the way."""
+    def walk(self, starts: Iterable[tuple[str, str]], edges: dict[str, set[str]], *, here: bool = False) -> set[str]:
+        """Everything reachable from `starts`; adds the edges met on the way. `here` as in `wanted`."""
         waiting = list(starts)
         seen: set[tuple[str, str]] = set()
         while waiting:
@@ -80,7 +90,7 @@ class _Graph:
             seen.add((purl, extra))
             table = self.tables[purl]
             needed = table.get("optional-dependencies", {}).get(extra, []) if extra else table.get("dependencies", [])
-            following = self.wanted(needed)
+            following = self.wanted(needed, here=here)
             edges[purl].update(target for target, _ in following if target != purl)
             waiting += following
         return {purl for purl, _ in seen}
@@ -131,7 +141,7 @@ def _lock(graph: _Graph, file: str) -> Lock:
     root = graph.root
     extras: dict[str, list[Table]] = root.get("optional-dependencies", {})
     runtime = [*root.get("dependencies", []), *(d for extra in _SHIPPED_EXTRAS for d in extras.get(extra, []))]
-    build = [dependency for group in extras.values() for dependency in group]
+    build = [*runtime, *(dependency for group in extras.values() for dependency in group)]
     development = [
         dependency
         for group in root.get("dev-dependencies", {}).values()
@@ -141,10 +151,11 @@ def _lock(graph: _Graph, file: str) -> Lock:
     edges: dict[str, set[str]] = {package.purl: set() for package in graph.packages}
     uses: dict[str, Use] = {}
     for use, starts in ((Use.RUNTIME, runtime), (Use.BUILD, build), (Use.DEVELOPMENT, development)):
-        for purl in graph.walk(graph.wanted(starts), edges):
+        here = use is Use.RUNTIME
+        for purl in graph.walk(graph.wanted(starts, here=here), edges, here=here):
             uses.setdefault(purl, use)
     graph.walk([(package.purl, "") for package in graph.packages if package.purl not in uses], edges)
-    direct = {purl for dependency in (*runtime, *build, *development) for purl in graph.meant(dependency)}
+    direct = {purl for dependency in (*build, *development) for purl in graph.meant(dependency)}
     packages = linked(graph.packages, edges, direct)
     return Lock(
         root=str(root["name"]),

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.items.item_parts import AnomaliesRead, Platform
+from minivess.records.items.item_parts import AnomaliesRead, Platform, Support
 
 ItemId = Annotated[
     str,
@@ -162,6 +162,8 @@ class SoupItem(Item):
     """Where its published anomalies are listed, and what would follow from which of them for this device."""
     anomalies_read: AnomaliesRead | None = None
     """The review of its published anomalies for the locked version."""
+    support: Annotated[tuple[Support, ...], Field(exclude_if=lambda support: not support)] = ()
+    """How its maker supports which versions, and until when."""
 
 
 class Anomaly(Item):

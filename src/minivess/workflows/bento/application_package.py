@@ -24,8 +24,9 @@ from minivess.foundation.files import read_limited
 from minivess.foundation.implements import implements
 from minivess.foundation.provenance import UV_LOCK
 from minivess.foundation.reading.json_records import RECORD_LIMIT
+from minivess.foundation.serving_platform import PYTHON
 from minivess.workflows.bento.content import copy_code, digest_of_folder, place
-from minivess.workflows.bento.requirements import OWN, PYTHON, requirements_of
+from minivess.workflows.bento.requirements import OWN, requirements_of
 from minivess.workflows.serving.answers import ServedModel
 from minivess.workflows.serving.inference import open_model
 from minivess.workflows.session.bound_inputs import BoundInputs

@@ -6,33 +6,18 @@ Format of the result: pip's requirements file with hashes (https://pip.pypa.io/e
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.foundation.serving_platform import needed_here
 
 OWN = "minivess"
 EXTRAS = ("serving", "bento")
 """The extras of this software that a Bento needs."""
-PYTHON = "3.12"
-TARGET: Mapping[str, str] = {
-    "implementation_name": "cpython",
-    "implementation_version": f"{PYTHON}.0",
-    "os_name": "posix",
-    "platform_machine": "x86_64",
-    "platform_python_implementation": "CPython",
-    "platform_release": "",
-    "platform_system": "Linux",
-    "platform_version": "",
-    "python_full_version": f"{PYTHON}.0",
-    "python_version": PYTHON,
-    "sys_platform": "linux",
-}
-"""What the packages are for: the image of the container."""
 _HINT = "run `uv lock` in the source folder; it needs minivess[serving,bento]"
 Table = dict[str, Any]
 
@@ -83,7 +68,7 @@ def _walk(tables: list[Table], own: str, extras: tuple[str, ...]) -> dict[str, T
         if extra and extra not in optional and name == own:
             raise ValueError(f"{own} has no extra {extra}")
         for one in optional.get(extra, []) if extra else table.get("dependencies", []):
-            if "marker" in one and not Marker(one["marker"]).evaluate(dict(TARGET)):
+            if not needed_here(one.get("marker")):
                 continue
             (meant,) = [
                 other

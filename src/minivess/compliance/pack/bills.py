@@ -1,0 +1,64 @@
+"""The bills of materials of a pack, from the facts of its release."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from minivess.compliance.documents.documents import card_of
+from minivess.compliance.documents.dossier import Dossier, PackInputs
+from minivess.compliance.facts.ml_bom import ModelFacts, ml_bom
+from minivess.compliance.facts.sbom import BillFacts, sbom, tools_bom
+from minivess.compliance.facts.soup import soup_csv
+from minivess.foundation.implements import implements
+from minivess.foundation.reading.lock_file import lock_place
+from minivess.records.items.items import SoupItem
+
+
+@implements("REQ-036", "REQ-530", "REQ-531")
+def bills_of(dossier: Dossier) -> dict[str, bytes]:
+    """The files of `bom/`, by name relative to `data/`.
+
+    Raises:
+        InputError: the lock file cannot be read.
+    """
+    facts, export, report = bill_facts(dossier.inputs), dossier.export, dossier.report
+    return {
+        "bom/sbom.cdx.json": _json(sbom(facts, model_digest=export.onnx, parts=report.parts)),
+        "bom/tools.cdx.json": _json(tools_bom(facts)),
+        "bom/ml.cdx.json": _json(ml_bom(facts, _model_facts(dossier))),
+        "bom/soup.csv": soup_csv(dossier.soup).encode("utf-8"),
+    }
+
+
+def bill_facts(inputs: PackInputs) -> BillFacts:
+    """What all bills of materials of a release are made from."""
+    lock, member = lock_place(inputs.source)
+    device = inputs.project.device
+    return BillFacts(
+        lock,
+        device=device.name,
+        version=device.version,
+        timestamp=inputs.time,
+        manufacturer=device.manufacturer,
+        intended_use=device.intended_use,
+        tool=inputs.tool,
+        member=member,
+        soup=tuple(inputs.tree.items.of(SoupItem).values()),
+    )
+
+
+def _model_facts(dossier: Dossier) -> ModelFacts:
+    return ModelFacts(
+        export=dossier.export,
+        runs=dossier.runs,
+        calibration=dossier.calibration,
+        evaluation=dossier.evaluation,
+        plan=dossier.inputs.chain.plan,
+        data=card_of(dossier),
+        stated=dossier.project.model_card,
+    )
+
+
+def _json(value: Any) -> bytes:
+    return f"{json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)}\n".encode()

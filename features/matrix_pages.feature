@@ -18,6 +18,19 @@ Feature: Pages of the matrix
     When the pages are written
     Then the start page says that "RC-01" is not verified
 
+  @REQ-510
+  Scenario: The site opens with a row from each hazard to the code
+    When the pages are written
+    Then the matrix has the row HAZ-01, RISK-01, RC-01, REQ-001, nothing, Two and two, thing.sums.add
+
+  @REQ-510 @RC-210
+  Scenario: A chain that ends early keeps its row, and a gap stands at its item
+    Given a risk without a control, and a control without a scenario
+    When the pages are written
+    Then the matrix has the row HAZ-01, RISK-01, nothing, nothing, nothing, nothing, nothing
+    And the matrix has the row nothing, nothing, RC-01, REQ-001, nothing, Two and two, thing.sums.add
+    And the matrix shows at "RC-01" that it has no scenario that shows its effect
+
   @REQ-267
   Scenario: Each relation keeps its name
     Given a risk control that brings a new risk

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+FILTERED = {"index.html", "items.html"}
+"""Pages whose script filters by the address."""
 VOID = {"meta", "link", "br", "img", "input", "hr", "rect", "path", "col"}
 
 
@@ -71,14 +73,14 @@ def pages(folder: Path) -> dict[str, Page]:
 
 
 def broken(folder: Path, found: dict[str, Page]) -> list[str]:
-    """Links that lead to no file or to no id of it. What stands after `#` on the matrix page are filters."""
+    """Links that lead to no file or to no id of it. What stands after `#` on a page with a script are filters."""
     wrong = []
     for name, page in found.items():
         for link in page.links:
             address, _, anchor = link.partition("#")
             target = name if not address else _within(folder, (folder / name).parent / unquote(address))
             there = target is not None and (folder / target).is_file()
-            wanted = unquote(anchor) if target != "matrix.html" else ""
+            wanted = unquote(anchor) if target not in FILTERED else ""
             if not there or (wanted and wanted not in found[target or ""].ids):
                 wrong.append(f"{name}: {link}")
     return wrong
@@ -90,9 +92,18 @@ def _within(folder: Path, path: Path) -> str | None:
 
 
 def table_of(site: Path) -> dict[str, Any]:
-    """What the matrix page of a site searches."""
-    script = (site / "data" / "items.js").read_text(encoding="utf-8")
-    return json.loads(script.removeprefix('"use strict";\nwindow.minivessItems = ').removesuffix(";\n"))
+    """What the page of items of a site searches."""
+    return _assigned(site / "data" / "items.js")
+
+
+def matrix_of(site: Path) -> dict[str, Any]:
+    """What the matrix of a site shows."""
+    return _assigned(site / "data" / "matrix.js")
+
+
+def _assigned(script: Path) -> dict[str, Any]:
+    text = script.read_text(encoding="utf-8").partition(" = ")[2]
+    return json.loads(text.removesuffix(";\n"))
 
 
 def digests_of(folder: Path) -> dict[str, str]:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from minivess.compliance.documents.chains import chains, chains_csv
 from minivess.compliance.documents.content.odometer import odometer_sentence
 from minivess.compliance.documents.documents import DOCUMENTS, documents
 from minivess.compliance.documents.dossier import Dossier, gather
 from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.documents.start_page import index_page, key_figures
+from minivess.compliance.site.matrix.chains import chains, chains_csv
 from minivess.foundation.errors import InputError
 from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.device.release import GateResult

@@ -1,4 +1,4 @@
-"""The matrix page in a browser that is installed here: its script reads the address, and makes elements of nothing it is told."""
+"""The pages with a script, in a browser that is installed here: the address selects what is shown, and texts stay texts."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no Chromium here")]
 
 
-def after_its_script(folder: Path, state: str) -> str:
-    """The matrix page as it stands once its script ran, without the scripts themselves."""
+def after_its_script(folder: Path, state: str, page: str = "items.html") -> str:
+    """A page as it stands once its script ran, without the scripts themselves."""
     done = subprocess.run(
         [
             str(BROWSER),
@@ -30,7 +30,7 @@ def after_its_script(folder: Path, state: str) -> str:
             f"--user-data-dir={folder.parent / 'profile'}",
             "--virtual-time-budget=2000",
             "--dump-dom",
-            f"{(folder / 'matrix.html').as_uri()}{state}",
+            f"{(folder / page).as_uri()}{state}",
         ],
         capture_output=True,
         text=True,
@@ -52,7 +52,7 @@ def test_the_address_says_what_is_shown(tmp_path: Path) -> None:
     trace = make_trace(120)
     write_site(trace, tmp_path / "site")
     page = after_its_script(tmp_path / "site", "#kind=requirement&status=failed")
-    assert shown(page) == wanted(trace, kind="requirement", status="failed")
+    assert shown(page) == wanted(trace, kind="software-requirement", status="failed")
     assert f"{len(shown(page))} of {len(trace['items'])} items" in page
     clause = after_its_script(tmp_path / "site", "#standard=IEC%2062304%205.3.1&q=volumes%20SI-")
     assert shown(clause) == ["SI-01"]
@@ -76,13 +76,67 @@ def test_text_that_means_harm_stays_text_in_the_browser(tmp_path: Path) -> None:
     assert "<img" not in page
     page = after_its_script(tmp_path / "site", "")
     assert len(shown(page)) == len(HOSTILE) + 1
-    assert page.count("<script") == 2
-    dumped = tmp_path / "dumped.html"
-    dumped.write_text(page, encoding="utf-8")
-    for _, attributes in Page(dumped).elements:
-        assert not [name for name in attributes if name.startswith("on")]
+    matrix = after_its_script(tmp_path / "site", "#rows=requirement", "index.html")
+    assert len(shown_rows(matrix)) == len(HOSTILE)
+    for text, scripts in ((page, 2), (matrix, 3)):
+        assert text.count("<script") == scripts
+        assert "<img" not in text
+        dumped = tmp_path / "dumped.html"
+        dumped.write_text(text, encoding="utf-8")
+        for _, attributes in Page(dumped).elements:
+            assert not [name for name in attributes if name.startswith("on")]
 
 
 def test_a_project_that_holds_nothing_says_so(tmp_path: Path) -> None:
     write_site(empty_trace(), tmp_path / "site")
     assert "All 0 items" in after_its_script(tmp_path / "site", "")
+    assert "0 rows" in after_its_script(tmp_path / "site", "", "index.html")
+
+
+def shown_rows(page: str) -> list[dict[str, str]]:
+    """The rows of the matrix: the words of each cell by its label, and `!` before the words of a gap."""
+    body = page.partition('<tbody id="rows">')[2].partition("</tbody>")[0]
+    rows = []
+    for row in re.findall(r"<tr>(.*?)</tr>", body, re.DOTALL):
+        cells = re.findall(r"<t[hd]([^>]*)>(.*?)</t[hd]>", row, re.DOTALL)
+        names = [(re.findall(r'data-label="([^"]*)"', head)[0], "gap" in head, text) for head, text in cells]
+        rows.append(
+            {name: ("!" if gap else "") + " ".join(re.sub("<[^>]+>", " ", text).split()) for name, gap, text in names}
+        )
+    return rows
+
+
+@pytest.mark.verifies("REQ-510")
+def test_the_matrix_leads_from_the_hazard_to_the_entry_and_shows_gaps_in_their_cells(tmp_path: Path) -> None:
+    write_site(make_trace(24), tmp_path / "site")
+    page = after_its_script(tmp_path / "site", "", "index.html")
+    rows = shown_rows(page)
+    assert [list(row) for row in rows] == [COLUMNS] * len(rows)
+    first = next(row for row in rows if "RISK-03" in row["Risk"])
+    words = {"Hazard": "HAZ-01", "Control": "RC-03", "Requirement": "REQ-003", "Design": "SU-04", "Result": "1 passed"}
+    words |= {"Scenario or test": "Volume 3 comes with unsuitable volumes", "Code": "step_3", "Entry": "entry 131"}
+    assert all(text in first[name] for name, text in words.items())
+    assert not [text for text in first.values() if text.startswith("!")]
+    failed = next(row for row in rows if "REQ-005" in row["Requirement"])
+    assert failed["Result"].startswith("!")
+    assert "failed" in failed["Result"]
+    unacceptable = next(row for row in rows if "RISK-04" in row["Risk"])
+    assert "the residual risk is not acceptable" in unacceptable["Risk"]
+    only = shown_rows(after_its_script(tmp_path / "site", "#gaps=1", "index.html"))
+    assert only == [row for row in rows if any(text.startswith("!") for text in row.values())] != rows
+
+
+@pytest.mark.verifies("REQ-510")
+def test_the_matrix_by_requirement_has_one_row_for_each_and_can_be_searched(tmp_path: Path) -> None:
+    trace = make_trace(30)
+    write_site(trace, tmp_path / "site")
+    rows = shown_rows(after_its_script(tmp_path / "site", "#rows=requirement", "index.html"))
+    ids = [re.findall(r"REQ-[0-9]+", row["Requirement"])[0] for row in rows]
+    assert ids == wanted(trace, kind="software-requirement")
+    assert rows[20]["Control"] == "controls no risk"
+    assert rows[0]["Risk"] == "✓ &nbsp; RISK-01"
+    [found] = shown_rows(after_its_script(tmp_path / "site", "#rows=requirement&q=step_29", "index.html"))
+    assert "REQ-029" in found["Requirement"]
+
+
+COLUMNS = ["Hazard", "Risk", "Control", "Requirement", "Design", "Scenario or test", "Result", "Code", "Model", "Entry"]

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.verifies("SU-24")
 def test_every_link_of_every_page_leads_to_a_file_and_an_id(site: Path, found: dict[str, Page]) -> None:
     assert {
         "index.html",
-        "matrix.html",
+        "overview.html",
+        "items.html",
         "risks.html",
         "standards.html",
         "points.html",
@@ -75,7 +76,7 @@ def test_a_signature_says_who_what_when_where_and_whether_it_still_holds(
     for item in old:
         assert f"items/{place(item['id']).address}" in found["signatures.html"].links
     every = [*trace["signatures"], *(row for item in trace["items"] for row in item["signatures"])]
-    start = " ".join(found["index.html"].text.split())
+    start = " ".join(found["overview.html"].text.split())
     assert f"{len(every)} signatures of people, of which {sum(bool(row['out_of_date']) for row in every)} are" in start
 
 
@@ -84,7 +85,7 @@ def test_a_review_that_nobody_signed_is_called_so(tmp_path: Path) -> None:
     nobody = {"by": None, "time": None, "entry": None}
     items = [
         make_item("UN-01", "user-need", "Need"),
-        make_item("REQ-001", "requirement", "One", links=[link("derives-from", "UN-01", reviewed=nobody)]),
+        make_item("REQ-001", "software-requirement", "One", links=[link("derives-from", "UN-01", reviewed=nobody)]),
     ]
     log = {"origin": "o", "size": 1, "demo": False}
     write_site(empty_trace() | {"items": items, "log": log}, tmp_path / "site")
@@ -97,11 +98,11 @@ def test_a_review_that_nobody_signed_is_called_so(tmp_path: Path) -> None:
 def test_results_name_the_entry_that_recorded_them_and_the_model(trace: dict[str, Any], found: dict[str, Page]) -> None:
     digest = trace["made"][1]["digest"]
     said = f"Recorded at log entry 131; the model models/model.onnx {digest} at log entry 99."
-    for name in ("index.html", "results.html", f"items/{place('REQ-001').page}"):
+    for name in ("overview.html", "results.html", f"items/{place('REQ-001').page}"):
         assert said in " ".join(found[name].text.split()), name
     for row in trace["made"]:
-        assert row["name"] in found["index.html"].text
-        assert row["digest"] in found["index.html"].text
+        assert row["name"] in found["overview.html"].text
+        assert row["digest"] in found["overview.html"].text
 
 
 @pytest.mark.verifies("REQ-108")
@@ -139,7 +140,7 @@ def test_a_demonstration_says_so_on_every_page(tmp_path: Path) -> None:
 
 
 def test_what_an_item_rests_on_beside_text_is_no_item_that_is_missing(tmp_path: Path) -> None:
-    items = [make_item("REQ-001", "requirement", "One", links=[link("rests-on", "weights")])]
+    items = [make_item("REQ-001", "software-requirement", "One", links=[link("rests-on", "weights")])]
     write_site(empty_trace() | {"items": items}, tmp_path / "site")
     found = pages(tmp_path / "site")
     assert "not found" not in found[f"items/{place('REQ-001').page}"].text
@@ -207,17 +208,23 @@ def test_the_same_trace_gives_the_same_bytes(trace: dict[str, Any], site: Path, 
     assert digests_of(again) == digests_of(site)
 
 
-def test_no_page_but_the_matrix_may_run_a_script_and_none_may_load_from_elsewhere(found: dict[str, Page]) -> None:
+SCRIPTS = {
+    "index.html": ["data/items.js", "data/matrix.js", "assets/matrix.js"],
+    "items.html": ["data/items.js", "assets/items.js"],
+}
+
+
+def test_two_pages_alone_may_run_a_script_and_none_may_load_from_elsewhere(found: dict[str, Page]) -> None:
     for name, page in found.items():
         rules = dict(rule.strip().partition(" ")[::2] for rule in page.policy.split(";"))
         assert rules["default-src"] == "'none'"
         assert rules["style-src"] == "'self' file:"
         assert rules["base-uri"] == rules["form-action"] == "'none'"
         scripts = [element.get("src") for tag, element in page.elements if tag == "script"]
-        if name == "matrix.html":
+        if name in SCRIPTS:
             assert rules["script-src"] == "'self' file:"
             assert rules["require-trusted-types-for"] == "'script'"
-            assert scripts == ["data/items.js", "assets/matrix.js"]
+            assert scripts == SCRIPTS[name]
         else:
             assert "script-src" not in rules
             assert scripts == []
@@ -235,8 +242,9 @@ def test_every_control_is_reached_by_keys_in_the_order_of_the_page(found: dict[s
         assert all((element.get("tabindex") or "0") == "0" for _, element in page.elements), name
 
 
-def test_the_script_sets_every_text_as_text(site: Path) -> None:
-    script = (site / "assets" / "matrix.js").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["matrix.js", "items.js"])
+def test_the_scripts_set_every_text_as_text(site: Path, name: str) -> None:
+    script = (site / "assets" / name).read_text(encoding="utf-8")
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function("):
         assert word not in script
 
@@ -248,25 +256,33 @@ def test_text_that_means_harm_stays_text(tmp_path: Path) -> None:
     for name, page in found.items():
         for tag, element in page.elements:
             assert tag not in {"img", "b", "i", "iframe", "object", "base"}, name
-            assert tag != "script" or name == "matrix.html"
+            assert tag != "script" or name in SCRIPTS
             assert not [attribute for attribute in element if attribute.startswith("on")], name
         assert not [address for address in page.links if address.lower().startswith("javascript")]
         assert "{{ 7 * 7 }}" in page.text or "49" not in page.text
     shown = found[f"items/{place('REQ-001').page}"].text
     assert all(words in shown for words in HOSTILE if "\ud800" not in words)
     assert "half a pair ?" in shown
-    script = (tmp_path / "site" / "data" / "items.js").read_bytes()
-    assert b"<" not in script
-    assert "\u2028".encode() not in script
+    for name in ("items.js", "matrix.js"):
+        script = (tmp_path / "site" / "data" / name).read_bytes()
+        assert b"<" not in script
+        assert "\u2028".encode() not in script
+    assert re.fullmatch(
+        r'@page \{[^{}<>]*\{ content: "[a-z0-9A-Z\\]*"; [^{}]*\}[^{}]*\{[^{}]*\} \}\n', print_style(tmp_path)
+    )
     assert [row[3] for row in table_of(tmp_path / "site")["items"]][: len(HOSTILE)] == [
         words.replace("\ud800", "?") for words in HOSTILE
     ]
     assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
 
 
+def print_style(folder: Path) -> str:
+    return (folder / "site" / "assets" / "print.css").read_text(encoding="ascii")
+
+
 def test_a_link_to_nothing_is_shown_as_such(tmp_path: Path) -> None:
     trace = empty_trace() | {
-        "items": [make_item("REQ-001", "requirement", "One", links=[link("derives-from", "UN-99")])]
+        "items": [make_item("REQ-001", "software-requirement", "One", links=[link("derives-from", "UN-99")])]
     }
     write_site(trace, tmp_path / "site")
     found = pages(tmp_path / "site")
@@ -278,9 +294,12 @@ def test_a_link_to_nothing_is_shown_as_such(tmp_path: Path) -> None:
 
 def test_an_item_that_leads_to_itself_ends(tmp_path: Path) -> None:
     items = [
-        make_item("REQ-001", "requirement", "One", links=[link("derives-from", "REQ-002")]),
+        make_item("REQ-001", "software-requirement", "One", links=[link("derives-from", "REQ-002")]),
         make_item(
-            "REQ-002", "requirement", "Two", links=[link("derives-from", "REQ-001"), link("derives-from", "REQ-002")]
+            "REQ-002",
+            "software-requirement",
+            "Two",
+            links=[link("derives-from", "REQ-001"), link("derives-from", "REQ-002")],
         ),
     ]
     write_site(empty_trace() | {"items": items}, tmp_path / "site")
@@ -291,21 +310,21 @@ def test_a_project_that_holds_nothing_has_a_site(tmp_path: Path) -> None:
     write_site(empty_trace(), tmp_path / "site")
     found = pages(tmp_path / "site")
     assert broken(tmp_path / "site", found) == []
-    assert "Every link holds." in found["index.html"].text
-    assert "No item yet" in found["index.html"].text
-    assert "No results yet" in found["index.html"].text
+    assert "Every link holds." in found["overview.html"].text
+    assert "No item yet" in found["overview.html"].text
+    assert "No results yet" in found["overview.html"].text
     assert table_of(tmp_path / "site")["items"] == []
 
 
 def test_a_trace_that_holds_says_so_and_one_without_results_says_that(tmp_path: Path) -> None:
     trace = make_trace(holds=True)
     write_site(trace, tmp_path / "site")
-    assert "The trace holds." in pages(tmp_path / "site")["index.html"].text
+    assert "The trace holds." in pages(tmp_path / "site")["overview.html"].text
     write_site(trace | {"report": None, "risk": None}, tmp_path / "site")
     found = pages(tmp_path / "site")
-    assert "Every link holds." in found["index.html"].text
-    assert "nothing is verified yet" in found["index.html"].text
-    assert "No results yet" in found["index.html"].text
+    assert "Every link holds." in found["overview.html"].text
+    assert "nothing is verified yet" in found["overview.html"].text
+    assert "No results yet" in found["overview.html"].text
     assert "There is no report yet" in found["results.html"].text
     assert broken(tmp_path / "site", found) == []
 
@@ -314,7 +333,7 @@ def test_stale_results_are_called_stale(tmp_path: Path) -> None:
     trace = make_trace()
     trace["report"]["stale"] = True
     write_site(trace, tmp_path / "site")
-    assert "Stale" in pages(tmp_path / "site")["index.html"].text
+    assert "Stale" in pages(tmp_path / "site")["overview.html"].text
 
 
 def test_what_the_format_does_not_know_is_neither_hidden_nor_in_the_way(tmp_path: Path) -> None:
@@ -327,8 +346,8 @@ def test_what_the_format_does_not_know_is_neither_hidden_nor_in_the_way(tmp_path
     write_site(empty_trace() | {"items": items, "coverage": [clause]}, tmp_path / "site")
     found = pages(tmp_path / "site")
     assert broken(tmp_path / "site", found) == []
-    assert "1 open" in found["index.html"].text
-    assert "strange" in found["index.html"].text
+    assert "1 open" in found["overview.html"].text
+    assert "strange" in found["overview.html"].text
     assert len([name for name in found if name.startswith("list-")]) == 2
     assert {"outcome-3", "outcome-4"} <= found["results.html"].ids
 

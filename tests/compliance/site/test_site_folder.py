@@ -24,7 +24,7 @@ def test_another_format_is_refused(change: dict[str, Any], tmp_path: Path) -> No
 
 
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
-    twice = [make_item("REQ-001", "requirement", "One"), make_item("REQ-001", "requirement", "Two")]
+    twice = [make_item("REQ-001", "software-requirement", "One"), make_item("REQ-001", "software-requirement", "Two")]
     with pytest.raises(InputError, match="twice"):
         write_site(empty_trace() | {"items": twice}, tmp_path / "site")
 

@@ -21,7 +21,7 @@ def test_every_count_of_the_start_page_is_what_its_filter_finds(
 ) -> None:
     table = table_of(site)
     wanted = re.findall(
-        r'<a class="number" href="matrix\.html(?:#([^"]*))?">([0-9\u202f]+)</a>', found["index.html"].source
+        r'<a class="number" href="items\.html(?:#([^"]*))?">([0-9\u202f]+)</a>', found["overview.html"].source
     )
     assert len(wanted) > 20
     for state, number in wanted:
@@ -53,7 +53,7 @@ def test_counts_of_points_and_results_are_those_of_the_lists_they_lead_to(
 
 
 def test_the_start_page_shows_what_is_open_suspect_and_justified(found: dict[str, Page], trace: dict[str, Any]) -> None:
-    start = found["index.html"]
+    start = found["overview.html"]
     first = next(gap for gap in trace["gaps"] if gap["justified"] is None)
     assert first["message"] in start.text
     soonest = min((gap for gap in trace["gaps"] if gap["justified"]), key=lambda gap: gap["justified"]["expires"])

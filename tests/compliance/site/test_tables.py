@@ -23,7 +23,9 @@ FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1")
 
 
 def formula_trace() -> dict[str, Any]:
-    items = [make_item(f"REQ-{number:03}", "requirement", title) for number, title in enumerate(FORMULAS, start=1)]
+    items = [
+        make_item(f"REQ-{number:03}", "software-requirement", title) for number, title in enumerate(FORMULAS, start=1)
+    ]
     return empty_trace() | {"items": items}
 
 
@@ -127,13 +129,15 @@ def test_the_terminal_shows_what_the_filters_leave() -> None:
     everything = terminal_view(trace)
     assert everything.total == len(everything.rows) == len(items)
     assert all(len(row) == len(everything.header) for row in everything.rows)
-    assert ids(trace, kind="requirement") == ids(trace, kind="REQ") == [f"REQ-{n:03}" for n in range(1, 61)]
+    assert ids(trace, kind="software-requirement") == ids(trace, kind="REQ") == [f"REQ-{n:03}" for n in range(1, 61)]
     assert ids(trace, status="failed") == [item["id"] for item in items if item["status"] == "failed"]
     assert ids(trace, suspect=True) == [item["id"] for item in items if item["suspect"]]
     assert ids(trace, search="RECEIPT inference", kind="REQ", status="passed") == [
         item["id"]
         for item in items
-        if item["kind"] == "requirement" and item["status"] == "passed" and "receipt of an inference" in item["title"]
+        if item["kind"] == "software-requirement"
+        and item["status"] == "passed"
+        and "receipt of an inference" in item["title"]
     ]
     assert ids(trace, search="nothing of the kind") == []
     assert ids(trace, standard="IEC 62304 5.3") == ["SI-01", "SI-02", "SI-03"]
@@ -142,11 +146,11 @@ def test_the_terminal_shows_what_the_filters_leave() -> None:
 
 
 def test_a_title_cannot_command_the_terminal() -> None:
-    trace = empty_trace() | {"items": [make_item("REQ-001", "requirement", "a\x1b]0;pwned\x07\n\u202eb\x9bc")]}
+    trace = empty_trace() | {"items": [make_item("REQ-001", "software-requirement", "a\x1b]0;pwned\x07\n\u202eb\x9bc")]}
     (row,) = terminal_view(trace).rows
     assert all(character.isprintable() for cell in row for character in cell)
 
 
 def test_a_long_title_is_cut() -> None:
-    trace = empty_trace() | {"items": [make_item("REQ-001", "requirement", "x" * 500)]}
+    trace = empty_trace() | {"items": [make_item("REQ-001", "software-requirement", "x" * 500)]}
     assert len(terminal_view(trace).rows[0][2]) == 60

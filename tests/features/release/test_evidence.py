@@ -127,7 +127,7 @@ def _(story: Story) -> None:
         "index.html", "ro-crate-metadata.json", "documents/requirements.html", "documents/risk-management.html",
         "documents/traceability.html", "documents/verification-report.html", "documents/soup.html",
         "documents/model-card.html", "documents/data-card.html", "documents/release-notes.html",
-        "traceability/index.html", "traceability/matrix.html", "traceability/items/REQ-0.html",
+        "traceability/index.html", "traceability/items.html", "traceability/items/REQ-0.html",
         "traceability/signatures.html", "traceability/data/trace.json", "traceability/data/items.csv",
         "traceability/chains.csv", "traceability/junit.xml", "verification/results.json",
         "audit/entries.jsonl", "audit/checkpoint.txt", "audit/identities.json", "audit/proofs/0.tlog-proof",
@@ -226,7 +226,9 @@ def _(story: Story) -> None:
             path, _, anchor = html.unescape(link).partition("#")
             target = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(path))) if path else name
             assert target in story.files, f"{name}: {link}"
-            assert not anchor or target.endswith("matrix.html") or anchor in ids[target], f"{name}: {link}"
+            assert not anchor or target.endswith(("items.html", "traceability/index.html")) or anchor in ids[target], (
+                f"{name}: {link}"
+            )
 
 
 @given("a result that names a picture as its evidence")
@@ -266,7 +268,9 @@ def _(story: Story) -> None:
     digest = "sha256:" + hashlib.sha256(story.files["data/models/model.onnx"]).hexdigest()
     assert f"Recorded at log entry {results} ; the model models/model.onnx {digest} at log entry {export}" in page
     for index in (results, export):
-        assert f'audit/proofs/{index}.tlog-proof">log entry {index}</a>' in story.pages["data/traceability/index.html"]
+        assert (
+            f'audit/proofs/{index}.tlog-proof">log entry {index}</a>' in story.pages["data/traceability/overview.html"]
+        )
     trace = json.loads(story.files["data/traceability/data/trace.json"])
     assert (trace["format"], trace["report"]["entry"]) == ("minivess-trace/2", results)
     assert {"HAZ-01", "RISK-01", "RC-01", "REQ-001"} <= {item["id"] for item in trace["items"]}

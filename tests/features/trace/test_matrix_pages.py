@@ -18,7 +18,7 @@ from minivess.compliance.items.items import load_items
 from minivess.compliance.trace.link_reviews import LinkKey, link_digests, read_reviews, write_reviews
 from minivess.workflows.trace import link_reviews
 from tests.support import projects
-from tests.support.html_pages import table_of
+from tests.support.html_pages import matrix_of, table_of
 from tests.support.lazy_modules import lazily
 from tests.support.projects import ProjectFolder
 from tests.support.tiny_tree import write_tree
@@ -72,6 +72,15 @@ def _(desk: Desk, name: str, old: str, new: str) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
 
 
+@given("a risk without a control, and a control without a scenario")
+def _(desk: Desk) -> None:
+    for name, old in (("risk/risks.yaml", "RC-01"), ("features/sum.feature", " @RC-01")):
+        path = desk.tree / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, ""), encoding="utf-8")
+
+
 @given("a folder with another file")
 def _(desk: Desk) -> None:
     desk.out.mkdir()
@@ -105,10 +114,11 @@ def _(desk: Desk) -> None:
 def _(desk: Desk) -> None:
     assert desk.done is not None
     assert desk.done.exit_code == 0, desk.done.output
-    start = desk.page("index.html")
+    assert "Every link holds." in desk.page("index.html")
+    start = desk.page("overview.html")
     assert "Every link holds." in start
     for kind in ("software-requirement", "user-need", "risk", "risk-control", "hazard"):
-        assert f'matrix.html#kind={kind}"' in start
+        assert f'items.html#kind={kind}"' in start
 
 
 @then(parsers.parse('the page of "{item}" names its need, its code and its scenario'))
@@ -126,6 +136,31 @@ def _(desk: Desk, item: str, listed: str) -> None:
     groups = re.findall(r'<p class="relation">(.*?)</p>(.*?)</ul>', down, re.DOTALL)
     found = [f'"{one}" as "{words}"' for words, links in groups for one in re.findall(r"#([A-Z]+-[0-9]+)", links)]
     assert " and ".join(found) == listed
+
+
+@then(parsers.parse("the matrix has the row {row}"))
+def _(desk: Desk, row: str) -> None:
+    assert row in _matrix_rows(desk)
+
+
+def _matrix_rows(desk: Desk) -> list[str]:
+    items, matrix = table_of(desk.out)["items"], matrix_of(desk.out)
+    rows = []
+    for way in matrix["ways"]:
+        cells = [items[number][0] if number >= 0 else "nothing" for number in way]
+        units, tests, code = matrix["details"].get(str(way[3]), ([], [], []))
+        cells += [
+            " and ".join(names) or "nothing" for names in ([items[one][0] for one in units], [one[0] for one in tests])
+        ]
+        rows.append(", ".join([*cells, " and ".join(one[0] for one in code) or "nothing"]))
+    return rows
+
+
+@then(parsers.parse('the matrix shows at "{item}" that it has {fault}'))
+def _(desk: Desk, item: str, fault: str) -> None:
+    items = [row[0] for row in table_of(desk.out)["items"]]
+    messages = matrix_of(desk.out)["open"][str(items.index(item))]
+    assert any(fault in message for message in messages), messages
 
 
 @then("the list of risk controls and the matrix name both relations")
@@ -167,7 +202,7 @@ def _(desk: Desk) -> None:
 
 @then(parsers.parse('the start page says that "{item}" is not verified'))
 def _(desk: Desk, item: str) -> None:
-    assert f"{item} (Second sum) has no scenario that shows its effect" in desk.page("index.html")
+    assert f"{item} (Second sum) has no scenario that shows its effect" in desk.page("overview.html")
 
 
 @then("they are refused and the file is still there")
@@ -258,7 +293,7 @@ def _(desk: Desk, item: str, link: str, who: str) -> None:
 def _(desk: Desk, item: str, link: str, who: str, why: str) -> None:
     text = desk.page_of(item)
     assert f"out of date Reviewed by {who} : {link} ; {why}" in text.replace(f"{link};", f"{link} ;")
-    assert "of which 1 is out of date" in desk.words("index.html")
+    assert "of which 1 is out of date" in desk.words("overview.html")
 
 
 @then("the page of signatures says that 1 link has no signature")

@@ -31,7 +31,7 @@ def hostile_trace() -> dict[str, Any]:
         items.append(
             make_item(
                 f"REQ-{number:03}",
-                "requirement",
+                "software-requirement",
                 words,
                 status="failed" if number % 2 else words or "none",
                 suspect=True,

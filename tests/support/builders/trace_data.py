@@ -11,7 +11,7 @@ from typing import Any
 KINDS = (
     ("user-need", "UN", "User need", "User needs"),
     ("system-requirement", "SYS", "System requirement", "System requirements"),
-    ("requirement", "REQ", "Software requirement", "Software requirements"),
+    ("software-requirement", "REQ", "Software requirement", "Software requirements"),
     ("software-item", "SI", "Software item", "Software items"),
     ("software-unit", "SU", "Software unit", "Software units"),
     ("soup", "SOUP", "SOUP item", "SOUP items"),
@@ -19,8 +19,8 @@ KINDS = (
     ("criterion", "SAC", "Acceptance criterion", "Acceptance criteria"),
     ("attestation", "ATT", "Attestation", "Attestations"),
     ("hazard", "HAZ", "Hazard", "Hazards"),
-    ("sequence", "SEQ", "Sequence of events", "Sequences of events"),
-    ("situation", "HS", "Hazardous situation", "Hazardous situations"),
+    ("sequence-of-events", "SEQ", "Sequence of events", "Sequences of events"),
+    ("hazardous-situation", "HS", "Hazardous situation", "Hazardous situations"),
     ("harm", "HARM", "Harm", "Harms"),
     ("risk", "RISK", "Risk", "Risks"),
     ("risk-control", "RC", "Risk control", "Risk controls"),
@@ -34,7 +34,7 @@ RELATIONS = (
     ("verifies", "verifies", "is verified by"),
     ("affects", "affects", "is affected by"),
     ("from-hazard", "comes from", "leads to"),
-    ("sequences", "follows", "ends in"),
+    ("follows", "follows from", "leads to"),
     ("situation", "in situation", "poses"),
     ("harm", "can end in", "can follow from"),
     ("controls", "is controlled by", "controls"),
@@ -279,7 +279,7 @@ def _requirement(number: int, systems: int, holds: bool) -> dict[str, Any]:
         gaps.append(_gap(identifier, "unverified", f"{identifier} is verified by no test", number % 3 == 1))
     return make_item(
         identifier,
-        "requirement",
+        "software-requirement",
         f"{_VERBS[number % len(_VERBS)].capitalize()} {what}",
         status=status,
         suspect=suspect,
@@ -436,16 +436,16 @@ def _risks(holds: bool) -> list[dict[str, Any]]:
             ),
             make_item(
                 f"SEQ-{number:02}",
-                "sequence",
+                "sequence-of-events",
                 f"{title} is not noticed",
                 text=text(statement="The input is unusual; the model answers all the same; nobody compares."),
                 links=[link("from-hazard", f"HAZ-{number:02}")],
             ),
             make_item(
                 f"HS-{number:02}",
-                "situation",
+                "hazardous-situation",
                 f"An approach is planned on: {title.lower()}",
-                links=[link("sequences", f"SEQ-{number:02}")],
+                links=[link("follows", f"SEQ-{number:02}")],
             ),
             make_item(f"HARM-{number:02}", "harm", ("Haemorrhage", "Unneeded surgery", "Delay of care")[number - 1]),
         ]

@@ -96,7 +96,7 @@ def check(project: Path, source: Path | None, results: Path | None, cases: Path 
 @trace.command()
 @source_option
 @results_option
-@click.option("--kind", help="Only items of a kind: `requirement`, or the beginning of its ids, `REQ`.")
+@click.option("--kind", help="Only items of a kind: `software-requirement`, or the beginning of its ids, `REQ`.")
 @click.option("--status", help="Only items of a status, for example `failed`.")
 @click.option("--suspect", is_flag=True, help="Only items with a suspect link.")
 @click.option("--search", default="", help="Only items that contain these words.")

@@ -8,7 +8,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from minivess.compliance.documents.chains import chains
 from minivess.compliance.documents.content.acts import act_of
 from minivess.compliance.documents.content.facts import OPEN, value_of
 from minivess.compliance.documents.content.odometer import odometer_sentence
@@ -28,6 +27,7 @@ from minivess.compliance.documents.model.html import body_html, contents_html, i
 from minivess.compliance.documents.model_card import CardSources, ModelCard, model_card
 from minivess.compliance.documents.rendering import Renderer, plural
 from minivess.compliance.documents.seed_spread import seed_spread
+from minivess.compliance.site.matrix.chains import chains
 from minivess.compliance.site.signatures import model_of
 from minivess.compliance.standards.filing import FilingDocument, filing, has_text
 from minivess.foundation.implements import implements

@@ -15,7 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from minivess.compliance.documents.chains import chains_csv
 from minivess.compliance.documents.croissant import croissant
 from minivess.compliance.documents.documents import (
     card_of,
@@ -50,6 +49,7 @@ from minivess.compliance.release.gates import gates_of, outcomes_of, stopping
 from minivess.compliance.release.layout import DATA, PayloadManifest, check_made, layout_text
 from minivess.compliance.release.lineage_events import RunEvent, expected_event, read_event
 from minivess.compliance.rules.log_facts import LogFacts
+from minivess.compliance.site.matrix.chains import chains_csv
 from minivess.compliance.site.writer import site_files
 from minivess.compliance.verification.pack_checks.identities import identities_of
 from minivess.compliance.verification.pack_checks.soup import check_soup

@@ -1,4 +1,4 @@
-"""The pages at the top of the site: start, matrix, lists, risks, standards, open points and results."""
+"""The pages at the top of the site: matrix, overview, items, risks, standards, open points, results and signatures."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from minivess.compliance.site.risks import matrices, risk_rows
 from minivess.compliance.site.signatures import recorded, signed_items
 from minivess.compliance.site.templating import anchor, common, grouped, plural, template
 from minivess.compliance.site.view import STATUSES, TraceView, by_relation
+from minivess.foundation.implements import implements
 from minivess.records.items.trace_data import TraceGap, TraceResult, TraceVerdict
 
 _OUTCOMES = ("failed", "skipped", "passed")
-"""Outcomes that the start page counts, in the order in which they are listed; others follow."""
+"""Outcomes that the overview counts, in the order in which they are listed; others follow."""
 _FIRST_GAPS, _FIRST_JUSTIFIED, _FIRST_SUSPECTS, _LAST_SIGNED = 6, 3, 12, 3
-"""How many open points, justified gaps, suspect items and signatures for all items the start page shows."""
+"""How many open points, justified gaps, suspect items and signatures for all items the overview shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class KindRow:
-    """One line of the table on the start page."""
+    """One line of the table on the overview."""
 
     kind: str
     plural: str
@@ -49,8 +50,9 @@ class Pages:
 
     def all(self) -> Iterator[tuple[str, str]]:
         """Name and text of each page, one by one."""
-        yield "index.html", self._start()
-        yield "matrix.html", self._matrix()
+        yield "index.html", self._matrix()
+        yield "overview.html", self._overview()
+        yield "items.html", self._items()
         yield "risks.html", self._risks()
         yield "standards.html", self._standards()
         yield "points.html", self._points()
@@ -59,10 +61,10 @@ class Pages:
         for kind in self._view.kinds:
             yield list_name(kind), self._list(kind)
 
-    def _render(self, name: str, title: str, **facts: Any) -> str:
-        return template(name).render(self._facts, here=f"{name}.html", title=title, **facts)
+    def _render(self, name: str, title: str, here: str = "", **facts: Any) -> str:
+        return template(name).render(self._facts, here=here or f"{name}.html", title=title, **facts)
 
-    def _start(self) -> str:
+    def _overview(self) -> str:
         trace, items = self._view.trace, self._view.items
         found = Counter(item.status for item in items)
         statuses = [
@@ -79,8 +81,8 @@ class Pages:
         risks = [item for item in items if item.kind == "risk"]
         signed = [*trace.signatures, *(one for item in items for one in item.signatures)]
         return self._render(
-            "index",
-            "Start",
+            "overview",
+            "Overview",
             verdict=trace.verdict,
             sentence=_sentence(trace.verdict, len(items), tested=trace.report is not None),
             total=len(items),
@@ -99,10 +101,25 @@ class Pages:
             signed_out=sum(bool(one.out_of_date) for one in signed),
         )
 
+    @implements("REQ-510")
     def _matrix(self) -> str:
+        trace = self._view.trace
+        return self._render(
+            "matrix",
+            "Matrix",
+            here="index.html",
+            verdict=trace.verdict,
+            sentence=_sentence(trace.verdict, len(self._view.items), tested=trace.report is not None),
+            lists=self._lists(),
+        )
+
+    def _items(self) -> str:
+        return self._render("search", "Items", here="items.html", lists=self._lists())
+
+    def _lists(self) -> list[tuple[str, str, int]]:
+        """Page, words and number of each kind."""
         totals = Counter(item.kind for item in self._view.items)
-        lists = [(list_name(kind), words, totals[kind]) for kind, (_, words) in self._view.kinds.items()]
-        return self._render("matrix", "Matrix", lists=lists)
+        return [(list_name(kind), words, totals[kind]) for kind, (_, words) in self._view.kinds.items()]
 
     def _list(self, kind: str) -> str:
         refer = self._references

@@ -28,6 +28,13 @@ def asset(name: str) -> bytes:
     return (_FOLDER / name).read_bytes()
 
 
+def running_heads(project: str) -> bytes:
+    """The style sheet that prints the project at the head of each page; its name is a string of CSS (CSS Syntax 3, 4.3.7)."""
+    text = "".join(one if one.isascii() and one.isalnum() else f"\\{ord(one):06x}" for one in project)
+    rule = f'@page {{ @top-left {{ content: "{text}"; font: 8pt sans-serif; }} @top-right {{ content: "Traceability"; '
+    return f"{rule}font: 8pt sans-serif; }} }}\n".encode("ascii")
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -102,6 +109,12 @@ def words(name: str) -> str:
     return name.replace("-", " ").replace("_", " ")
 
 
+def project_title(view: TraceView) -> str:
+    """Name and version of the project."""
+    project = view.trace.project
+    return f"{project.name} {project.version or ''}".strip()
+
+
 def common(view: TraceView, root: str) -> dict[str, Any]:
     """What every page may name.
 
@@ -112,7 +125,7 @@ def common(view: TraceView, root: str) -> dict[str, Any]:
     trace = view.trace
     project = trace.project
     return {
-        "project": f"{project.name} {project.version or ''}".strip(),
+        "project": project_title(view),
         "project_name": project.name,
         "version": project.version,
         "commit": project.commit,
@@ -123,8 +136,9 @@ def common(view: TraceView, root: str) -> dict[str, Any]:
         "log": trace.log,
         "pack": view.pack,
         "menu": (
-            ("index.html", "Start"),
-            ("matrix.html", "Matrix"),
+            ("index.html", "Matrix"),
+            ("overview.html", "Overview"),
+            ("items.html", "Items"),
             ("risks.html", "Risks"),
             ("standards.html", "Standards"),
             ("points.html", "Open points"),

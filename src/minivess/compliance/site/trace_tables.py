@@ -227,7 +227,7 @@ def terminal_view(
 
     Args:
         trace: the trace.
-        kind: a kind or its prefix, such as `requirement` or `REQ`.
+        kind: a kind or its prefix, such as `software-requirement` or `REQ`.
         status: a status such as `failed`.
         standard: the beginning of a clause, such as `IEC 62304 5.2`.
         suspect: suspect items alone.

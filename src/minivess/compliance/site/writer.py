@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from minivess.compliance.site.item_pages import item_pages
+from minivess.compliance.site.matrix.items_script import items_script, to_json
+from minivess.compliance.site.matrix.matrix_script import matrix_script
 from minivess.compliance.site.pages import Pages
-from minivess.compliance.site.search_data import items_script, to_json
-from minivess.compliance.site.templating import asset
+from minivess.compliance.site.templating import asset, project_title, running_heads
 from minivess.compliance.site.trace_tables import items_csv
 from minivess.compliance.site.view import TraceView
 from minivess.foundation.generated_folder import check_replaceable, replace_folder
@@ -18,7 +19,7 @@ from minivess.records.items.trace_data import TraceData
 
 @implements("REQ-070")
 def write_site(trace: TraceData, folder: Path) -> list[Path]:
-    """Write the site, which opens from a disk, needs nothing from elsewhere, and runs a script on one page alone.
+    """Write the site, which opens from a disk, needs nothing from elsewhere, and runs scripts on two pages alone.
 
     Args:
         trace: what `trace.trace_data.view` gives.
@@ -44,8 +45,11 @@ def site_files(view: TraceView) -> Iterator[tuple[str, bytes]]:
     for name, text in item_pages(view):
         yield name, _encoded(text)
     yield "assets/site.css", asset("site.css")
+    yield "assets/print.css", running_heads(project_title(view))
     yield "assets/matrix.js", asset("matrix.js")
+    yield "assets/items.js", asset("items.js")
     yield "data/items.js", items_script(view)
+    yield "data/matrix.js", matrix_script(view)
     yield "data/items.csv", _encoded(items_csv(view))
     yield "data/trace.json", to_json(view.trace.model_dump(mode="json"))
 

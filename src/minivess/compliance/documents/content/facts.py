@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from minivess.compliance.documents.chains import chains
 from minivess.compliance.documents.dossier import Dossier
+from minivess.compliance.site.matrix.chains import chains
 from minivess.compliance.standards.filing import missing_chapters
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements

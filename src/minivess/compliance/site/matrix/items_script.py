@@ -1,4 +1,4 @@
-"""What the matrix page searches, as a script: a page that opens from a disk may load scripts and nothing else."""
+"""What the page of items searches, as a script: a page that opens from a disk may load scripts and nothing else."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def items_script(view: TraceView) -> bytes:
         "relations": list(relations),
         "items": rows,
     }
-    return b'"use strict";\nwindow.minivessItems = ' + _inert(to_json(table)) + b";\n"
+    return b'"use strict";\nwindow.minivessItems = ' + inert(to_json(table)) + b";\n"
 
 
 def to_json(value: Any) -> bytes:
@@ -84,7 +84,7 @@ def to_json(value: Any) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _inert(text: bytes) -> bytes:
+def inert(text: bytes) -> bytes:
     """JSON that can end neither a script element nor, in an old browser, a line."""
     escapes = ((b"<", b"\\u003c"), ("\u2028".encode(), b"\\u2028"), ("\u2029".encode(), b"\\u2029"))
     for found, written in escapes:

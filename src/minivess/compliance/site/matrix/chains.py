@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
-from typing import Any
+from typing import NamedTuple
 
 from minivess.compliance.site.signatures import model_of
 from minivess.compliance.site.trace_tables import defused
@@ -37,45 +37,73 @@ class Chain:
     code: tuple[str, ...] = ()
 
 
+class Way(NamedTuple):
+    """The ids of one way from hazards to a requirement; empty where it ends before."""
+
+    hazards: tuple[str, ...] = ()
+    risk: str = ""
+    control: str = ""
+    requirement: str = ""
+
+
+@implements("REQ-107", "REQ-510")
+def ways(view: TraceView) -> Iterator[Way]:
+    """One way for each risk, control and requirement that belong together, then controls and requirements without a risk.
+
+    A risk without a control and a control without a requirement have a way that ends there.
+    """
+    reached = set()
+    for risk in view.items:
+        if risk.kind == "risk":
+            before = Way(tuple(dict.fromkeys(_hazards(view, risk.id))), risk.id)
+            for control in targets(risk, "controls") or ("",):
+                for way in _from_control(view, before._replace(control=control)):
+                    reached |= {way.control, way.requirement}
+                    yield way
+    for item in view.items:
+        if item.kind == "risk-control" and item.id not in reached:
+            for way in _from_control(view, Way(control=item.id)):
+                reached.add(way.requirement)
+                yield way
+    for item in view.items:
+        if item.kind == "software-requirement" and item.id not in reached:
+            yield Way(requirement=item.id)
+
+
+def _from_control(view: TraceView, way: Way) -> Iterator[Way]:
+    """A way from its control on, once for each requirement of the control."""
+    for requirement in targets(view.by_id.get(way.control), "implemented-by") or ("",):
+        yield way._replace(requirement=requirement)
+
+
 @implements("REQ-107")
 def chains(view: TraceView) -> tuple[Chain, ...]:
-    """One chain for each risk, control and requirement that belong together, then the requirements without a risk."""
-    risks = [item for item in view.items if item.kind == "risk"]
-    found = [chain for risk in risks for chain in _of_risk(view, risk)]
-    reached = {chain.requirement for chain in found}
-    left = (item for item in view.items if item.kind == "software-requirement" and item.id not in reached)
-    return (*found, *(_chain(item) for item in left))
-
-
-def _of_risk(view: TraceView, risk: TraceItem) -> Iterator[Chain]:
-    hazards = tuple(dict.fromkeys(_hazards(view, risk.id)))
-    controls = _targets(risk, "controls")
-    if not controls:
-        yield Chain(hazards=hazards, risk=risk.id, title=risk.title, status=status_word(risk.status))
-    for name in controls:
-        control = view.by_id.get(name)
-        for requirement in _targets(control, "implemented-by") if control else ():
-            item = view.by_id.get(requirement)
-            if item is not None:
-                yield _chain(item, hazards=hazards, risk=risk.id, control=name)
+    """One chain for each way, with what shows that its last item is met."""
+    return tuple(_chain(view, way) for way in ways(view))
 
 
 def _hazards(view: TraceView, risk: str) -> Iterator[str]:
     """The hazards behind a risk: of the sequences of events that its situation follows from."""
-    for situation in _targets(view.by_id[risk], "situation"):
-        for sequence in _targets(view.by_id.get(situation), "follows"):
-            yield from _targets(view.by_id.get(sequence), "from-hazard")
+    for situation in targets(view.by_id[risk], "situation"):
+        for sequence in targets(view.by_id.get(situation), "follows"):
+            yield from targets(view.by_id.get(sequence), "from-hazard")
 
 
-def _targets(item: TraceItem | None, relation: str) -> list[str]:
+def targets(item: TraceItem | None, relation: str) -> list[str]:
+    """The ids that an item names by a relation."""
     return [] if item is None else [edge.target for edge in item.links if edge.relation == relation]
 
 
-def _chain(item: TraceItem, **before: Any) -> Chain:
+def _chain(view: TraceView, way: Way) -> Chain:
+    last = next(name for name in (way.requirement, way.control, way.risk) if name)
+    item = view.by_id.get(last)
+    if item is None:
+        return Chain(*way, title="not found")
+    if not way.requirement:
+        return Chain(*way, title=item.title, status=status_word(item.status))
     outcomes = [result.outcome for result in item.results]
     return Chain(
-        **before,
-        requirement=item.id,
+        *way,
         title=item.title,
         status=status_word(item.status),
         scenarios=tuple(row.name for row in item.scenarios),

@@ -24,7 +24,7 @@ Feature: Pages of the matrix
     Then the matrix has the row HAZ-01, RISK-01, RC-01, REQ-001, nothing, Two and two, thing.sums.add
 
   @REQ-510 @RC-210
-  Scenario: A chain that ends early keeps its row, and a gap stands at its item
+  Scenario: A chain that ends early has its row, and a gap is shown at its item
     Given a risk without a control, and a control without a scenario
     When the pages are written
     Then the matrix has the row HAZ-01, RISK-01, nothing, nothing, nothing, nothing, nothing

@@ -1581,7 +1581,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:cc3c1ea361b9d2133b0fa214b4ec4c9200c2385290b5dd6539aaf10fa2f72fb6"
+LAYOUT_2 = "sha256:fe35d205fb7e9c79d49dcccf1055a158798b72dd5031ccae2ee8bd34f9fff31f"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.

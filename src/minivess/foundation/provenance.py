@@ -5,7 +5,6 @@ IEC 62304 5.7.3 and 8.1.2: results are valid for an identified software version 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tomllib
 from dataclasses import dataclass
@@ -37,9 +36,14 @@ class SourceVersion:
         return contents_of(self.folder)
 
     @cached_property
+    def listing(self) -> bytes:
+        """As `tree_listing`."""
+        return tree_listing(self.contents)
+
+    @cached_property
     def tree(self) -> str:
         """As `tree_digest`."""
-        return tree_digest(self.contents)
+        return digest_bytes(self.listing)
 
     @cached_property
     def environment(self) -> str | None:
@@ -71,10 +75,7 @@ def source_state(folder: Path) -> tuple[str | None, bool | None]:
 
 
 def tree_digest(tree: Path | Contents) -> str:
-    """The identity of a source tree: the digest of the sorted list of its files' digests and names, as `sha256sum` does.
-
-    All files of the repository count, wherever the folder is in it, with those of submodules; ignored files do not. The
-    same files give the same digest without a repository.
+    """The identity of a source tree: the digest of the list of its files (`tree_listing`).
 
     Args:
         tree: a folder, or its files where they were listed already.
@@ -82,24 +83,40 @@ def tree_digest(tree: Path | Contents) -> str:
     Raises:
         CouldNotCheckError: a file cannot be read, or git cannot list the files.
     """
-    contents = tree if isinstance(tree, Contents) else contents_of(tree)
-    state = hashlib.sha256()
+    return digest_bytes(tree_listing(tree if isinstance(tree, Contents) else contents_of(tree)))
+
+
+def tree_listing(contents: Contents) -> bytes:
+    """The sorted list of the SHA-256 and the name of each file of a source tree, as `sha256sum` writes it.
+
+    All files of the repository count, wherever the folder is in it, with those of submodules; ignored files do not. The
+    same files give the same list without a repository. The digest of a link is that of `link:` and its target.
+
+    Raises:
+        CouldNotCheckError: a file cannot be read.
+    """
+    lines = []
     for name in contents.files:
         path = contents.top / name
         try:
             if path.is_symlink():
-                digest = digest_bytes(b"link:" + os.fsencode(path.readlink()))
+                digest = digest_bytes(link_content(path))
             elif path.is_file():
                 digest = digest_file(path)
             else:
                 continue
         except OSError as error:
             raise CouldNotCheckError(f"cannot read {name} of the source tree: {error.strerror or error}") from error
-        state.update(f"{digest.removeprefix('sha256:')}  ".encode("ascii") + os.fsencode(name) + b"\n")
+        lines.append(f"{digest.removeprefix('sha256:')}  ".encode("ascii") + os.fsencode(name) + b"\n")
     for link in contents.gitlinks:
         if link.found is None:
-            state.update(f"not checked out {link.recorded}  ".encode("ascii") + os.fsencode(link.path) + b"\n")
-    return f"sha256:{state.hexdigest()}"
+            lines.append(f"not checked out {link.recorded}  ".encode("ascii") + os.fsencode(link.path) + b"\n")
+    return b"".join(lines)
+
+
+def link_content(path: Path) -> bytes:
+    """What stands for the content of a symbolic link."""
+    return b"link:" + os.fsencode(path.readlink())
 
 
 def lock_file(folder: Path) -> Path | None:

@@ -20,7 +20,7 @@ from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.looks import LookHistory
 from minivess.compliance.trace.gaps import find_gaps
 from minivess.compliance.trace.justified_gaps import judged
-from minivess.foundation.provenance import tree_digest
+from minivess.foundation.provenance import tree_listing
 from minivess.workflows.release import build, gates
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.sealed import registration
@@ -57,11 +57,11 @@ def services(project: projects.ProjectFolder) -> Iterator[Services]:
 
 
 def test_a_release_build_reads_everything_once(project: projects.ProjectFolder, services: Services) -> None:
-    with counted(*READERS, history_of, tree_digest) as counts:
+    with counted(*READERS, history_of, tree_listing) as counts:
         build.build(services, project.signers["max"])
     assert counts.pop("LogReader.pairs") == 2  # the second time only the entry that prepares the release
     assert counts.pop("LookHistory.fold") <= 7  # gates, chain and pack are judged from entries, the pack from its own
-    once = {one.__qualname__ for one in (*READERS, history_of, tree_digest)} - {"LogReader.pairs", "LookHistory.fold"}
+    once = {one.__qualname__ for one in (*READERS, history_of, tree_listing)} - {"LogReader.pairs", "LookHistory.fold"}
     assert counts == dict.fromkeys(once, 1)
 
 
@@ -100,13 +100,13 @@ def test_a_log_that_is_followed_is_the_log_that_is_read_anew(
 
 def test_pages_with_clauses_and_signatures_read_everything_once(services: Services) -> None:
     now = datetime.now(UTC)
-    with counted(*READERS, history_of, tree_digest) as counts:
+    with counted(*READERS, history_of, tree_listing) as counts:
         state = ProjectState.of(services)
         trace = read_trace(services.source, safety_class="B", now=now, results=state.workspace.results, project=state)
         pages_of(trace, now=now)
     assert counts.pop("RiskFile.of", 1) == 1
     assert counts == {
-        name: 1 for one in (*READERS, history_of, tree_digest) if (name := one.__qualname__) != "RiskFile.of"
+        name: 1 for one in (*READERS, history_of, tree_listing) if (name := one.__qualname__) != "RiskFile.of"
     }
 
 

@@ -44,7 +44,7 @@ def export_items(items: Iterable[Item], path: Path, *, clock: Clock = utc_now) -
     Args:
         items: in the order to write them.
         path: the file; `.csv`, `.tsv`, `.xlsx`, `.reqif`, `.json` (needs.json) or `.md` says which.
-        clock: tells the time that ReqIF and needs.json carry.
+        clock: tells the time that XLSX, ReqIF and needs.json carry.
 
     Returns:
         A remark on each text that is written without the spaces at its ends.
@@ -76,7 +76,7 @@ def render_items(items: Sequence[ForeignItem], path: Path, *, clock: Clock = utc
     Args:
         items: in the order to write them.
         path: its suffix says the format, its name becomes a title.
-        clock: tells the time that ReqIF and needs.json carry.
+        clock: tells the time that XLSX, ReqIF and needs.json carry.
 
     Raises:
         UsageError: the suffix names no format.
@@ -90,7 +90,7 @@ def render_items(items: Sequence[ForeignItem], path: Path, *, clock: Clock = utc
     if suffix == ".tsv":
         return write_delimited(items, separator="\t").encode()
     if suffix == ".xlsx":
-        return write_workbook(items)
+        return write_workbook(items, created=clock())
     if suffix == ".reqif":
         return write_reqif(items, title=title, created=timestamp(clock())).encode()
     if suffix == ".json":

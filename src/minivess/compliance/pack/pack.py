@@ -33,6 +33,8 @@ from minivess.compliance.pack.bag import TAG_MANIFEST, bag
 from minivess.compliance.pack.bills import bills_of
 from minivess.compliance.pack.changes import CHANGES, difference_for
 from minivess.compliance.pack.crate import crate
+from minivess.compliance.pack.item_exports import item_exports
+from minivess.compliance.pack.source_tree import source_files
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.release.chain import PREPARED
@@ -52,6 +54,7 @@ from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.matrix.chains import chains_csv
 from minivess.compliance.site.writer import site_files
 from minivess.compliance.verification.pack_checks.identities import identities_of
+from minivess.compliance.verification.pack_checks.log_tables import log_tables
 from minivess.compliance.verification.pack_checks.soup import check_soup
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
@@ -176,6 +179,7 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
     files |= _derived(dossier)
     files |= {f"traceability/{name}": content for name, content in site_files(dossier.trace)}
     files |= evidence_files(dossier)
+    files |= {**source_files(inputs), **item_exports(inputs), **log_tables(inputs.log.entries, inputs.log.register)}
     files |= _verifier(inputs.templates)
     files |= {} if inputs.uncommitted is None else {UNCOMMITTED.removeprefix(DATA): inputs.uncommitted}
     renderer = renderer_of(inputs)

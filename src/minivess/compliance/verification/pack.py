@@ -34,7 +34,9 @@ from minivess.compliance.verification.pack_checks.identities import check_identi
 from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT, check_proofs
 from minivess.compliance.verification.pack_checks.layout import FIRST, NEWEST, UNCHECKED, check_layout, layout_of
 from minivess.compliance.verification.pack_checks.lineage import check_lineage
+from minivess.compliance.verification.pack_checks.log_tables import check_log_tables
 from minivess.compliance.verification.pack_checks.soup import check_soup
+from minivess.compliance.verification.pack_checks.source_files import check_source_files
 from minivess.compliance.verification.signatures import SignedPack, check_signatures, prepared_release
 from minivess.compliance.verification.trust import Trust, read_trust
 from minivess.foundation.errors import MinivessError, VerificationError
@@ -154,6 +156,10 @@ def _check_gates(pack: _Pack) -> str:
     return f"{check_policy_file(pack.files, pack.release[1])}; {check_gates(pack.files, pack.derived)}"
 
 
+def _check_source_files(pack: _Pack) -> str:
+    return check_source_files(pack.files, pack.statement.state, pack.entries)
+
+
 def _check_conduct(pack: _Pack) -> str:
     return check_odometer(pack.files, check_openings(pack.entries, pack.register))
 
@@ -170,6 +176,8 @@ _ROWS = (
     _Row("chain", NEWEST, NEWEST, _check_chain),
     _Row("files", NEWEST, NEWEST, lambda pack: check_files(pack.files, *pack.release), "chain"),
     _Row("source", NEWEST, NEWEST, lambda pack: check_source(pack.files, pack.statement.state), "files"),
+    _Row("source files", NEWEST, NEWEST, _check_source_files, "files"),
+    _Row("log tables", NEWEST, NEWEST, lambda pack: check_log_tables(pack.files, pack.entries, pack.register), "files"),
     _Row("soup", NEWEST, NEWEST, lambda pack: check_soup(pack.files, pack.statement.device), "source"),
     _Row("figures", NEWEST, NEWEST, _check_figures, "source"),
     _Row("gates", NEWEST, NEWEST, _check_gates, "figures"),

@@ -45,6 +45,8 @@ def test_a_true_pack_is_verified() -> None:
         "chain",
         "files",
         "source",
+        "source files",
+        "log tables",
         "soup",
         "figures",
         "gates",

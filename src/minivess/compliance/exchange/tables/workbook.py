@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from html import unescape as unescape_entities
 from typing import Any
 
@@ -18,6 +20,7 @@ from minivess.compliance.exchange.tables.cell_rows import Cells, Grid, filled_do
 from minivess.compliance.exchange.tables.cell_text import CellTexts, escape, rich_strings, shared_strings
 from minivess.compliance.exchange.untrusted.xml_tree import guard_xml, parse_xml
 from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
 from minivess.foundation.reading.zip_guard import read_zip
 
 MAX_CELL = 32_767
@@ -26,6 +29,7 @@ _MAX_COLUMNS = 500
 _RANGE = re.compile(rb'<(?:\w+:)?mergeCell\s+ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
 _HYPERLINK = re.compile(rb"<(?:\w+:)?hyperlink\s([^>]*)>")
 _ATTRIBUTE = re.compile(r"([\w:]+)=\"([^\"]*)\"")
+_MODIFIED = re.compile(rb"(<dcterms:modified\b[^>]*>)[^<]*(</dcterms:modified>)")
 _HIDDEN = re.compile(rb'<(?:\w+:)?(row|col)\s[^>]*?\bhidden="(?:1|true)"')
 
 
@@ -72,8 +76,15 @@ def read_workbook(data: bytes, file: str, mapping: ForeignMapping) -> Foreign:
     return foreign
 
 
-def write_workbook(items: Sequence[ForeignItem]) -> bytes:
+@implements("REQ-627")
+def write_workbook(items: Sequence[ForeignItem], *, created: datetime) -> bytes:
     """An XLSX file that `read_workbook` takes back without loss and that holds no formula.
+
+    The same items and the same time give the same bytes: its parts are stored, not compressed, in order and without times.
+
+    Args:
+        items: a row each.
+        created: what its properties state.
 
     Raises:
         InputError: a text is longer than a cell can hold.
@@ -102,9 +113,23 @@ def write_workbook(items: Sequence[ForeignItem]) -> bytes:
                 cell.font = bold
             cells.append(cell)
         sheet.append(cells)
+    workbook.properties.created = created.astimezone(UTC).replace(tzinfo=None)
     stream = io.BytesIO()
     workbook.save(stream)
-    return stream.getvalue()
+    return _with_time(stream.getvalue(), created)
+
+
+def _with_time(workbook: bytes, time: datetime) -> bytes:
+    """A workbook whose properties and archive state no other time; openpyxl writes that of the machine."""
+    out = io.BytesIO()
+    stated = f"{time.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}".encode("ascii")
+    with zipfile.ZipFile(io.BytesIO(workbook)) as known, zipfile.ZipFile(out, "w") as made:
+        for name in sorted(known.namelist()):
+            part = known.read(name)
+            if name == "docProps/core.xml":
+                part = _MODIFIED.sub(rb"\g<1>" + stated + rb"\g<2>", part)
+            made.writestr(zipfile.ZipInfo(name), part)
+    return out.getvalue()
 
 
 def _open(data: bytes, file: str, *, values: bool) -> Any:

@@ -632,7 +632,8 @@ request: model=digest calibration=digest configuration=digest plan=digest criter
     policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
 grant: request=slug approver=slug wrapped_key?~=text key_digest?~=digest mode?~=mode envelope=envelope
 chain: ingest=ref validation=ref split=ref seal=ref runs*!=run ensemble=ref calibration=ref export=ref criteria=ref policy=ref
-    request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref looks*!=look
+    request=ref approval=ref evaluation=ref scenarios=ref drill?~=ref qualification?=ref
+    looks*!=look
 ref: index=0 digest=digest; run: run=ref disposition?~=ref; look: approval=ref evaluation?~=ref
 tool: name=short version=short; device: name=text version=text manufacturer=text intended_use=text
     safety_class=safety-class
@@ -1052,7 +1053,7 @@ device | developer release-manager | references | data.ingest: * dataset cases a
     lowered?*=graded; data.split: * train calibration test folds? near_duplicates? not_copies? same?; run.disposition: run
     verdict reason
 device | person | references | data.validate: * rules notes warnings blocking changed?; risk.drill: noticed unnoticed tree;
-    scenarios: passed failed skipped tree
+    scenarios: passed failed skipped tree; tool.qualified: tool=tool code=digest passed=0 failed=0
 device | service | - | serving.anchored: origin note proof*=text; serving.enrolled: origin site log_key=log-key service
     note
 device | developer release-manager | criteria registration references | criteria.register: criteria*=criterion plan?~=one-unit
@@ -1139,6 +1140,7 @@ ROLES = {
     "evaluation": "evaluation",
     "scenarios": "scenarios",
     "drill": "risk.drill",
+    "qualification": "tool.qualified",
 }
 """What a release can rest on: the action of the entry in each role."""
 
@@ -1581,7 +1583,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:fe35d205fb7e9c79d49dcccf1055a158798b72dd5031ccae2ee8bd34f9fff31f"
+LAYOUT_2 = "sha256:89a88912dbad87fa7405b14f0eb8060b515db94d2f1e95f65c321790791e4273"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.
@@ -1598,6 +1600,12 @@ SUBJECT = {
     "request": "request",
     "approval": "grant",
 }
+NEWEST = (
+    "validation",
+    "scenarios",
+    "drill",
+    "qualification",
+)
 READS, RESTS = (
     [pair.split("<") for pair in text.split()]
     for text in (
@@ -2139,7 +2147,7 @@ class Release:
         by["export"] = self.newest("export", self.model, by["evaluation"]["index"])
         for role, field in (("criteria", "plan"), ("policy", "policy"), ("seal", "data")):
             by[role] = self.newest(role, asked[field], at)
-        by.update((role, self.done(ROLES[role])[-1]) for role in ("validation", "scenarios", "drill") if self.done(ROLES[role]))
+        by.update((role, self.done(ROLES[role])[-1]) for role in NEWEST if self.done(ROLES[role]))
         for reader, maker in READS:
             read, where = file_of(maker, by[reader]["inputs"], by[reader]), by[reader]["index"]
             by.setdefault(maker, self.newest(maker, read, where))
@@ -2201,7 +2209,7 @@ class Release:
         check_same(sha256(self.files[name]), LAYOUT_2, name, "as published")
         for body in [run["body"] for run in self.runs.values() if run["member"]]:
             members.update((item["name"], (item["digest"], body["index"])) for item in body["outputs"])
-        table = self.json("verify/layout-2.json")["files"]
+        table = [row for row in self.json(name[5:])["files"] if row.get("made_by", "run") in {"run", *self.by}]
         rows = [(re.compile(re.escape("data/" + row["file"]).replace("\\*", "(.+)")), row) for row in table]
         for name in sorted(name for name in self.files if name.startswith("data/")):
             found = [(form.fullmatch(name), row) for form, row in rows if form.fullmatch(name)]

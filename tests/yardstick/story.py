@@ -185,6 +185,7 @@ TREE = digest_bytes(b"tree")
 JUDGED: tuple[tuple[str, dict[str, Any]], ...] = (
     ("scenarios", {"passed": 3, "failed": 0, "skipped": 1, "tree": TREE}),
     ("risk.drill", {"noticed": 4, "unnoticed": 0, "tree": TREE}),
+    ("tool.qualified", {"tool": {"name": "minivess", "version": "1"}, "code": TREE, "passed": 12, "failed": 0}),
     ("trace.review", {"links": [{"link": "REQ-001 derives_from UN-02", "digest": TREE}]}),
     ("trace.baseline", {"name": "b1", "items": 3, "digest": TREE}),
     ("trace.attest", {"item": "ATT-01", "clause": "4.1", "digest": TREE}),
@@ -314,7 +315,7 @@ def _change_roots(log: YardLog) -> None:
 
 
 def _release(log: YardLog) -> None:
-    chain = log.chain() | {"drill": log.reference("risk.drill")}
+    chain = log.chain() | {"drill": log.reference("risk.drill"), "qualification": log.reference("tool.qualified")}
     chain["runs"][0]["disposition"] = log.reference("run.disposition")
     chain["looks"][0]["evaluation"] = log.references("evaluation")[0]
     log.prepare(cleo(), chain=chain)

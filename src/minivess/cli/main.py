@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("project.demo:demo", "Run the whole workflow with made-up people in a new folder."),
         "init": ("project.project_file:init", "Start a project folder with a project file to fill in."),
         "status": ("project.status:status", "Show which steps are done and the command of the next one."),
+        "qualify": ("project.qualification:qualify", "Check this software on this machine; write a report."),
         "doctor": ("project.doctor:doctor", "Examine the workspace: keys, log, disk, versions."),
     },
     "People and the log": {

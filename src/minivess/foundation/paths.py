@@ -149,6 +149,11 @@ class Workspace:
         """Results of the scenarios."""
         return self.evidence / "verification" / "results.json"
 
+    @property
+    def qualification(self) -> Path:
+        """The report of the last qualification of this software."""
+        return self.evidence / "qualification"
+
     def release(self, version: str) -> Path:
         """The folder of one release."""
         return self.root / "release" / version

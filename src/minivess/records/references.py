@@ -35,6 +35,7 @@ ROLES: Final[dict[str, str]] = {
     "evaluation": "evaluation",
     "scenarios": "scenarios",
     "drill": "risk.drill",
+    "qualification": "tool.qualified",
 }
 """The action of the entry in each role."""
 

@@ -69,7 +69,7 @@ def without(name: str) -> Callable[[dict[str, Any]], object]:
 def test_the_chain_of_a_true_release_holds() -> None:
     log = entries()
     judged = check_chain(log, proposed(log), VERSION, None)
-    assert set(judged.bodies) == set(ROLES) - {"run", "disposition"}
+    assert set(judged.bodies) == set(ROLES) - {"run", "disposition", "qualification"}
     assert [body.action for body in judged.bodies.values()] == [ROLES[role] for role in judged.bodies]
     assert judged.member_records == ("models/members/seed-0/run.json", "models/members/seed-1/run.json")
     assert [run.outcome for run in judged.runs] == [

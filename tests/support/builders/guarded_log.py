@@ -240,7 +240,11 @@ class GuardedLog(LogBuilder):
 
     def chain(self) -> dict[str, Any]:
         """The newest entry in each role of a release."""
-        roles = {role: action for role, action in ROLES.items() if role not in {"run", "disposition", "drill"}}
+        roles = {
+            role: action
+            for role, action in ROLES.items()
+            if role not in {"run", "disposition", "drill", "qualification"}
+        }
         return {
             **{role: self.reference(action) for role, action in roles.items()},
             "runs": [{"run": one} for one in self.references("training")],

@@ -37,7 +37,14 @@ from minivess.records.lengths import LengthUnit, shown
 OWN = frozenset({"style.css", "reference.docx", "logo.svg", "logo.png"})
 """What a source tree may bring in `templates/documents` beside templates of documents, which go by their names."""
 FRAMES = frozenset(
-    {"base.html.j2", "document.html.j2", "data-card-page.html.j2", "index.html.j2", "release-difference-page.html.j2"}
+    {
+        "base.html.j2",
+        "document.html.j2",
+        "data-card-page.html.j2",
+        "index.html.j2",
+        "page-alone.html.j2",
+        "release-difference-page.html.j2",
+    }
 )
 """Templates of whole pages, which hold the signing text and the links between documents. They are those of this version."""
 _LOGO_LIMIT = 256 << 10

@@ -297,7 +297,19 @@ def _results(inputs: PackInputs) -> dict[str, bytes]:
     for picture in sorted((workspace.evaluation / "figures").glob("*")):
         if picture.is_file() and picture.suffix in {".png", ".svg"}:
             found[f"evaluation/figures/{picture.name}"] = picture
+    found |= _qualification(inputs)
     return {name: _read(path) for name, path in found.items()}
+
+
+@implements("REQ-591")
+def _qualification(inputs: PackInputs) -> dict[str, Path]:
+    """The report of the qualification that the release rests on, where there is one."""
+    body, workspace = inputs.chain.bodies.get("qualification"), inputs.workspace
+    if body is None:
+        return {}
+    folder = f"{workspace.name(workspace.qualification)}/"
+    names = [one.name for one in body.outputs if one.name.startswith(folder)]
+    return {f"qualification/{name.removeprefix(folder)}": workspace.root / name for name in names}
 
 
 def _derived(dossier: Dossier) -> dict[str, bytes]:

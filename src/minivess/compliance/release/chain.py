@@ -40,7 +40,7 @@ from minivess.records.people.approval import UnsealGrant, UnsealRequest
 from minivess.records.references import ROLES, EntryReference
 
 PREPARED = "release.prepare"
-OPTIONAL = frozenset({"drill"})
+OPTIONAL = frozenset({"drill", "qualification"})
 """Roles that a release can leave empty."""
 
 

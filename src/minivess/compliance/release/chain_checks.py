@@ -62,7 +62,7 @@ PAYLOADS = (
 )
 """Entries whose payload or context says what the other is about."""
 
-NEWEST = ("validation", "scenarios", "drill")
+NEWEST = ("validation", "scenarios", "drill", "qualification")
 """Roles in which a release rests on the newest completed entry of the log."""
 
 LASTING = ("export", "calibration", "ensemble", "split", "ingest", "seal")

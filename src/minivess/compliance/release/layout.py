@@ -192,7 +192,8 @@ def check_made(files: Mapping[str, bytes], chain: JudgedChain) -> None:
         if row.made_by == "run":
             index, made = members.pop(output, (None, None))
         else:
-            index, made = chain.bodies[row.made_by].index, chain.output(row.made_by, output)
+            entry = chain.bodies.get(row.made_by)
+            index, made = None if entry is None else entry.index, chain.output(row.made_by, output)
         found = digest_bytes(files[DATA + name])
         if made != found:
             raise VerificationError(

@@ -11,6 +11,7 @@ from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText
 from minivess.records.device.project import Device
 from minivess.records.device.source_state import SourceState
+from minivess.records.evaluation.cases import absent
 from minivess.records.references import ROLES, EntryReference
 
 LAYOUT: Final = 2
@@ -53,6 +54,8 @@ class ReleaseChain(Record):
     scenarios: EntryReference
     drill: EntryReference | None = None
     """The last drill of the risk controls, where there was one."""
+    qualification: Annotated[EntryReference | None, Field(exclude_if=absent)] = None
+    """The last qualification of this software on a machine of the project, where there was one."""
     looks: Annotated[tuple[LookAccount, ...], Field(min_length=1, max_length=10_000)]
     """Every look of the log, in the order of the log."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from minivess.compliance.documents.content.page_alone import PageAlone, page_alone
 from minivess.compliance.documents.model.blocks import Block, Code, Mark
 from minivess.compliance.documents.model.making import Words, facts, heading, paragraph, table
+from minivess.compliance.documents.pages.page_alone import PageAlone, page_alone
 from minivess.compliance.documents.rendering import Renderer, moment
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import templates_folder

@@ -1,0 +1,1 @@
+"""Frames of whole pages that belong to no pack."""

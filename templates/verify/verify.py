@@ -1068,6 +1068,8 @@ device | release-manager | registration references | policy.register: policy=reg
 device | release-manager | build | release.build: version tag_manifest gates files
 device | release-manager | references preparation | release.prepare: layout=2 device=device tool=tool chain=chain source=source
     environment=digest sbom=digest manifest=digest files=1
+device | independent-reviewer release-manager | - | release.revoked: version tag_manifest model reason instructions=paragraph
+    decided_by=short
 device | person | signature | release.sign: version tag_manifest envelope=envelope
 device | independent-reviewer custodian | approval references | test-set.approve: grant=grant
 device | none | - | test-set.open: request

@@ -337,6 +337,8 @@ def _release(log: YardLog) -> None:
         )
         payload = {"version": "1.0", "tag_manifest": PACK, "envelope": envelope.model_dump(mode="json")}
         log.append(who, "release.sign", payload)
+    revoked = {"version": "1.0", "tag_manifest": PACK, "model": MODEL, "reason": "it misses thin vessels"}
+    log.append(cleo(), "release.revoked", {**revoked, "instructions": "Go back to 0.9.", "decided_by": "Cleo"})
 
 
 def _witness_of(log: YardLog) -> str:

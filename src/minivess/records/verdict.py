@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record
@@ -25,6 +28,8 @@ class VerdictState(StrEnum):
     VERIFIED = "VERIFIED"
     LIMITED = "LIMITED"
     """Every check passed, and something was not checked for lack of what it takes."""
+    REVOKED = "REVOKED"
+    """Every check passed, and a later entry of the log revokes the release."""
     NOT_RELEASABLE = "NOT RELEASABLE"
     """Every check passed, and the state of the source tree does not allow a release."""
     NOT_VERIFIED = "NOT VERIFIED"
@@ -46,15 +51,19 @@ class Verdict(Record):
     """Names of the checks that the pack's layout does not allow."""
     limits: tuple[str, ...] = ()
     """What was not checked for other reasons, in words."""
+    revoked: Annotated[tuple[str, ...], Field(exclude_if=lambda value: not value)] = ()
+    """The entries that revoke the release, in words; empty where no newer log was asked."""
     not_releasable: tuple[str, ...] = ()
     """Reasons for which the state of the source tree does not allow a release, in words."""
 
     @property
-    @implements("REQ-152", "REQ-221")
+    @implements("REQ-152", "REQ-221", "REQ-575")
     def state(self) -> VerdictState:
         """What the verdict comes to. Without any check it is NOT VERIFIED."""
         if not self.checks or self.first_failure is not None:
             return VerdictState.NOT_VERIFIED
+        if self.revoked:
+            return VerdictState.REVOKED
         if self.not_releasable:
             return VerdictState.NOT_RELEASABLE
         return VerdictState.LIMITED if self.limits or self.unchecked else VerdictState.VERIFIED
@@ -73,7 +82,7 @@ class Verdict(Record):
     def reservations(self) -> tuple[str, ...]:
         """Why a verdict whose checks all passed is not VERIFIED, in words."""
         unchecked = f"not checked in a pack of layout {self.layout}: {', '.join(self.unchecked)}"
-        return (*self.not_releasable, *((unchecked,) if self.unchecked else ()), *self.limits)
+        return (*self.revoked, *self.not_releasable, *((unchecked,) if self.unchecked else ()), *self.limits)
 
     @implements("REQ-221")
     def accepted(self, *, least_layout: int | None = None) -> bool:

@@ -24,7 +24,7 @@ from minivess.records.log.entry import Context
 from minivess.records.models.task import ONE_CLASS_OF_VOLUMES, SegmentationTask
 from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
-from tests.support.builders.release_builder import VERSION, People, Release, ReleaseLog, make_release, policy_of_release
+from tests.support.builders.release_builder import People, Release, ReleaseLog, make_release, policy_of_release
 from tests.support.source_states import uncommitted
 
 TAG = "tagmanifest-sha512.txt"
@@ -89,12 +89,12 @@ class SmallPack:
         """
         reviewer, manager = self.people.reviewer, self.people.manager
         log, model = self.log.copy(), self.log.entries[-1].body.context.model
-        logged_signatures.record_build(log, self.files, manager, version=VERSION, model=model or "")
+        logged_signatures.record_build(log, self.files, manager, version=self.release.version, model=model or "")
         found = logged_signatures.sign_logged(
             log,
             self.files,
             signers or (reviewer, manager),
-            version=VERSION,
+            version=self.release.version,
             packed=len(self.log.entries),
             policy=policy_of_release().signatures,
         )

@@ -170,3 +170,18 @@ def better(release: Release, voxels: int) -> tuple[CaseCounts, ...]:
             else changed.model_copy(update={"counts": {**changed.counts, "hd95": row.counts["hd95"]}})
         )
     return tuple(found)
+
+
+def revoked_log(first: SmallPack) -> ReleaseLog:
+    """The log after a release was built, signed and revoked."""
+    log, files = signed(first)
+    said = {
+        "version": VERSION,
+        "tag_manifest": digest_bytes(files["tagmanifest-sha512.txt"]),
+        "model": first.log.entries[-1].body.context.model,
+        "reason": "it misses thin vessels",
+        "instructions": "Stop using it. Go back to the version before.",
+        "decided_by": "Cleo Release",
+    }
+    log.append(first.people.manager, "release.revoked", said)
+    return log

@@ -1,4 +1,4 @@
-"""`minivess release`: evidence packs are built, signed, verified and compared."""
+"""`minivess release`: evidence packs are built, signed, verified, compared and revoked."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import click
 from minivess.cli.groups import Group
 from minivess.cli.release.build import build, check, policy
 from minivess.cli.release.difference import diff
+from minivess.cli.release.revocation import revoke
 from minivess.cli.release.signatures import cosign, sign
 from minivess.cli.release.verification import verify
 
 
-@click.group(cls=Group, sections={"Commands": ("policy", "check", "build", "sign", "cosign", "verify", "diff")})
+@click.group(
+    cls=Group, sections={"Commands": ("policy", "check", "build", "sign", "cosign", "verify", "diff", "revoke")}
+)
 def release() -> None:
-    """Check, build, sign, verify and compare evidence packs."""
+    """Check, build, sign, verify, compare and revoke evidence packs."""
 
 
-for _command in (policy, check, build, sign, cosign, verify, diff):
+for _command in (policy, check, build, sign, cosign, verify, diff, revoke):
     release.add_command(_command)

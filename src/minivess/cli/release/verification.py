@@ -34,9 +34,20 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="With --deep: a source folder whose repository has the commit of the pack. Default: that of the project.",
 )
+@click.option(
+    "--previous",
+    type=click.Path(path_type=Path, exists=True),
+    help="An older pack: it must hold, and the log of PACK must continue its log.",
+)
+@click.option(
+    "--log",
+    "newer",
+    type=click.Path(path_type=Path, exists=True),
+    help="A newer pack or the project folder: its log must continue that of PACK. A revocation in it counts.",
+)
 @json_option
 @click.pass_obj
-@implements("REQ-042", "REQ-221", "REQ-224")
+@implements("REQ-042", "REQ-221", "REQ-224", "REQ-574", "REQ-575")
 def verify(  # noqa: PLR0917  one for each option
     project: Path,
     pack: Path,
@@ -44,17 +55,24 @@ def verify(  # noqa: PLR0917  one for each option
     allow_layout: int | None,
     deep: bool,
     source: Path | None,
+    previous: Path | None,
+    newer: Path | None,
     as_json: bool,
 ) -> None:
     """Judge PACK offline: every byte, every entry, every signature.
 
     PACK is the zip file, or a folder that it was unpacked to. The verdict is VERIFIED (exit code 0), NOT VERIFIED (a
-    check failed), LIMITED (something could not be checked) or NOT RELEASABLE (the source tree had changes); exit code 1.
-    Exit code 2: PACK is no pack. --deep adds a line and never changes the verdict.
+    check failed), LIMITED (something could not be checked), REVOKED (an entry of --log revokes it) or NOT RELEASABLE (the
+    source tree had changes); exit code 1. A later revocation is seen with --log alone. Exit code 2: PACK is no pack.
+    --deep adds a line and never changes the verdict.
     """
     from minivess.compliance.verification.pack import verify_pack
 
     verdict = verify_pack(pack, trust=trust)
+    if previous is not None or newer is not None:
+        from minivess.workflows.release.continuation import beside
+
+        verdict = beside(verdict, pack, trust=trust, previous=previous, newer=newer)
     compared = _compared(pack, verdict, project, source) if deep else None
     if as_json:
         more = {} if compared is None else {"deep": compared.model_dump(mode="json")}

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from minivess.foundation.implements import implements
-from minivess.records.log.entry import Entry, Outcome
+from minivess.records.log.entry import Entry, EntryBody, Outcome
+from minivess.records.log.payloads.evidence import ReleaseRevoked
 from minivess.records.log.payloads.models import ModelPromoted
 
-PROMOTING = frozenset({"model.export", "evaluation", "model.promote"})
+RELEASE_REVOKED = "release.revoked"
+PROMOTING = frozenset({"model.export", "evaluation", "model.promote", RELEASE_REVOKED})
 """The actions it is read from."""
 
 
@@ -23,6 +25,8 @@ class Promotions:
     evaluated: frozenset[str] = frozenset()
     """Models that a completed evaluation on the sealed test set looked at."""
     stages: dict[str, str] = field(default_factory=dict)
+    revoked: dict[str, str] = field(default_factory=dict)
+    """Models that a revoked release has, which were not promoted since: the release and why, in words."""
 
     @classmethod
     def fold(cls, entries: Iterable[Entry]) -> Promotions:
@@ -30,6 +34,7 @@ class Promotions:
         known: set[str] = set()
         evaluated: set[str] = set()
         stages: dict[str, str] = {}
+        revoked: dict[str, str] = {}
         for entry in entries:
             body = entry.body
             if body.outcome is not Outcome.COMPLETED:
@@ -45,9 +50,20 @@ class Promotions:
                 if moved.stage == "production":
                     stages |= {model: "retired" for model, stage in stages.items() if stage == "production"}
                 stages[moved.model] = moved.stage
-        return cls(frozenset(known), frozenset(evaluated), stages)
+                revoked.pop(moved.model, None)
+            elif body.action == RELEASE_REVOKED and (found := revoked_model(body)) is not None:
+                stages[found[0]] = "retired"
+                revoked[found[0]] = found[1]
+        return cls(frozenset(known), frozenset(evaluated), stages, revoked)
 
     @property
     def production(self) -> str | None:
         """The digest of the model in production."""
         return next((model for model, stage in self.stages.items() if stage == "production"), None)
+
+
+@implements("REQ-576", "RC-243")
+def revoked_model(body: EntryBody) -> tuple[str, str] | None:
+    """The model of the release that an entry revokes, and the revocation in words."""
+    said = ReleaseRevoked.model_validate(body.payload)
+    return said.model, f"release {said.version} was revoked by entry {body.index}: {said.reason}"

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from minivess.foundation.digests import Digest
-from minivess.records.base import Record, ShortText, Slug
+from minivess.records.base import Record, ShortText, Slug, Statement
 from minivess.records.device.preparation import Tool
 from minivess.records.people.approval import Envelope
 
@@ -88,6 +88,21 @@ class ReleaseBuilt(Record):
     tag_manifest: Digest
     gates: int
     files: int
+
+
+class ReleaseRevoked(Record):
+    """A release counts no longer: it is not to be used, and its model leaves production."""
+
+    version: Slug
+    tag_manifest: Digest
+    """Of the pack that was released."""
+    model: Digest
+    reason: ShortText
+    """Why, in one line."""
+    instructions: Statement
+    """What users of the device must do."""
+    decided_by: ShortText
+    """The person who decided it."""
 
 
 class ReleaseSigned(Record):

@@ -182,6 +182,7 @@ class InUse:
             refusal: MinivessError | None = None
             standing = Promotions.fold(entries)
             try:
+                check_not_revoked(standing, self._model, what="the served model")
                 if standing.production not in {
                     None,
                     self._model,
@@ -232,6 +233,7 @@ def check_in_production(standing: Promotions, model: str, *, what: str = "the se
     Raises:
         VerificationError: it was not evaluated, or is not in production.
     """
+    check_not_revoked(standing, model, what=what)
     if model not in standing.evaluated:
         raise VerificationError(
             f"{what} was not evaluated on the sealed test set",
@@ -239,6 +241,20 @@ def check_in_production(standing: Promotions, model: str, *, what: str = "the se
         )
     if standing.production != model:
         raise not_in_production(what, model)
+
+
+@implements("REQ-576")
+def check_not_revoked(standing: Promotions, model: str, *, what: str) -> None:
+    """Refuse the model of a revoked release that was not promoted since.
+
+    Raises:
+        VerificationError: names the release, the entry and the reason.
+    """
+    if model in standing.revoked:
+        raise VerificationError(
+            f"{what} may not be used: {standing.revoked[model]}",
+            hint="follow the instructions of the entry: minivess audit show ENTRY",
+        )
 
 
 def not_in_production(what: str, model: str) -> VerificationError:

@@ -93,3 +93,18 @@ Feature: Pages of the matrix
   Scenario: Pages of a tree without a log state that no log was read
     When the pages are written
     Then the page of signatures says that no log was read
+
+  @REQ-511 @RC-211
+  Scenario: The page of an entry names the items that it is evidence for
+    Given a project of that tree whose links were all reviewed by "rosa"
+    When the pages of the project are written
+    Then the page of the entry of the review names "REQ-001" with "reviewed by rosa"
+    And the page of the entry that created the log names no item
+    And the page of "REQ-001" links to the page of the entry of the review
+
+  @REQ-511
+  Scenario: The command that explains an entry names the items that it is evidence for
+    Given a project of that tree whose links were all reviewed by "rosa"
+    When the entry of the review is explained
+    Then "1 software requirements: REQ-001; reviewed by rosa (derives-from UN-01)" is among its evidence
+    But an entry whose source tree cannot be read states that this is not known

@@ -13,7 +13,7 @@ from minivess.compliance.site.view import PackPaths, place
 from minivess.compliance.site.writer import site_files
 from tests.support.builders.hostile_trace import HOSTILE, hostile_trace
 from tests.support.builders.trace_data import empty_trace, link, make_clause, make_item, make_trace, text
-from tests.support.html_pages import Page, broken, digests_of, pages, table_of
+from tests.support.html_pages import Page, broken, digests_of, matrix_of, pages, table_of
 from tests.support.trace_site import view_of, write_site
 
 pytestmark = pytest.mark.verifies("SU-24")
@@ -131,6 +131,38 @@ def test_beside_a_pack_entries_lead_to_their_proofs_and_files_to_themselves(tmp_
     assert '<a href="../../audit/proofs/131.tlog-proof">log entry 131</a>' in source
     assert "proofs/41.tlog" not in source
     assert re.search(r'<a href="\.\./evidence/evidence/[a-z_0-9-]+\.png">', source)
+
+
+@pytest.mark.verifies("REQ-511")
+def test_entries_name_what_they_are_evidence_for_and_lead_to_their_proof(tmp_path: Path) -> None:
+    trace = make_trace(24)
+    trace["items"][0]["links"].append(link("rests-on", "weights"))
+    of = {"actor": "ada", "time": "2026-11-20T16:40:51Z", "inputs": [], "outputs": []}
+    acts = ((99, "model.export", "completed"), (131, "scenarios", "completed"), (132, "training", "failed"))
+    trace["entries"] = [{**of, "entry": entry, "action": action, "outcome": outcome} for entry, action, outcome in acts]
+    pack = PackPaths("../index.html", "../audit/proofs", frozenset({99, 131}), "evidence")
+    for name, content in site_files(view_of(trace, pack)):
+        path = tmp_path / "pack" / "traceability" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    found = pages(tmp_path / "pack" / "traceability")
+    results = _entry_words(found, 131)
+    passed = [item["id"] for item in trace["items"] if item["results"]]
+    assert all(identifier in results for identifier in passed)
+    assert "UN-01" not in results
+    assert "../../../audit/proofs" not in found["entries/100.html"].source
+    assert '<a href="../../audit/proofs/131.tlog-proof">' in found["entries/100.html"].source
+    export = _entry_words(found, 99)
+    assert "UN-01" in export
+    assert "rests on weights" in export
+    assert "REQ-001" not in export
+    assert "no result, signature or file" in _entry_words(found, 132)
+    assert matrix_of(tmp_path / "pack" / "traceability")["listed"] == 100
+
+
+def _entry_words(found: dict[str, Page], entry: int) -> str:
+    page = found[f"entries/{entry // 100 * 100}.html"].source
+    return " ".join(re.sub("<[^>]+>", " ", page.partition(f'id="entry-{entry}"')[2].partition("</article>")[0]).split())
 
 
 def test_a_demonstration_says_so_on_every_page(tmp_path: Path) -> None:

@@ -268,9 +268,9 @@ def _(story: Story) -> None:
     digest = "sha256:" + hashlib.sha256(story.files["data/models/model.onnx"]).hexdigest()
     assert f"Recorded at log entry {results} ; the model models/model.onnx {digest} at log entry {export}" in page
     for index in (results, export):
-        assert (
-            f'audit/proofs/{index}.tlog-proof">log entry {index}</a>' in story.pages["data/traceability/overview.html"]
-        )
+        overview, entries = (story.pages[f"data/traceability/{name}.html"] for name in ("overview", "entries/0"))
+        assert f'entries/0.html#entry-{index}">log entry {index}</a>' in overview
+        assert f'audit/proofs/{index}.tlog-proof">' in entries
     trace = json.loads(story.files["data/traceability/data/trace.json"])
     assert (trace["format"], trace["report"]["entry"]) == ("minivess-trace/2", results)
     assert {"HAZ-01", "RISK-01", "RC-01", "REQ-001"} <= {item["id"] for item in trace["items"]}

@@ -289,6 +289,67 @@ def _(desk: Desk, item: str, link: str, who: str) -> None:
     assert f"log entry {entry} , shown as {digest}" in text.replace(f"log entry {entry},", f"log entry {entry} ,")
 
 
+def _review(desk: Desk) -> int:
+    """The entry of the review."""
+    assert desk.project is not None
+    with desk.project.services() as services:
+        [entry] = [one.body.index for one in services.log.entries(actions={"trace.review"})]
+    return entry
+
+
+def _entry(desk: Desk, entry: int) -> str:
+    """What the page of an entry states."""
+    page = desk.page("entries/0.html").partition(f'id="entry-{entry}"')[2].partition("</article>")[0]
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+@then(parsers.parse('the page of the entry of the review names "{item}" with "{why}"'))
+def _(desk: Desk, item: str, why: str) -> None:
+    words = _entry(desk, _review(desk))
+    assert item in words
+    assert why in words
+    assert "Who rosa" in words
+
+
+@then("the page of the entry that created the log names no item")
+def _(desk: Desk) -> None:
+    words = _entry(desk, 0)
+    assert "log.created" in words
+    assert not re.search(r"(REQ|RISK|RC)-[0-9]", words)
+
+
+@then(parsers.parse('the page of "{item}" links to the page of the entry of the review'))
+def _(desk: Desk, item: str) -> None:
+    [page] = [path for path in desk.out.glob("items/*.html") if f'id="{item}"' in path.read_text(encoding="utf-8")]
+    assert f'href="../entries/0.html#entry-{_review(desk)}"' in page.read_text(encoding="utf-8")
+
+
+def _show(desk: Desk, *words: str) -> str:
+    assert desk.project is not None
+    root = str(desk.project.workspace.root)
+    done = CliRunner().invoke(app, ["--project", root, "audit", "show", str(_review(desk)), *words])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@when("the entry of the review is explained")
+def _(desk: Desk) -> None:
+    evidence = json.loads(_show(desk, "--json"))["evidence"]
+    assert {one["item"] for one in evidence} == {"REQ-001", "RISK-01", "SEQ-01", "HS-01", "RC-01"}
+
+
+@then(parsers.parse('"{words}" is among its evidence'))
+def _(desk: Desk, words: str) -> None:
+    assert words in _show(desk)
+
+
+@then("an entry whose source tree cannot be read states that this is not known")
+def _(desk: Desk) -> None:
+    (desk.tree / "requirements/all.yaml").write_text("nonsense: [", encoding="utf-8")
+    assert "evidence for      not known: " in _show(desk)
+    assert json.loads(_show(desk, "--json"))["evidence"] is None
+
+
 @then(parsers.parse('the page of "{item}" says that the review "{link}" by "{who}" is out of date because "{why}"'))
 def _(desk: Desk, item: str, link: str, who: str, why: str) -> None:
     text = desk.page_of(item)

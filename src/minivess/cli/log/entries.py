@@ -16,8 +16,10 @@ from minivess.records.log.entry import Outcome
 
 if TYPE_CHECKING:
     from minivess.records.log.entry import Details, Entry
-    from minivess.workflows.log.explanation import Explained
+    from minivess.workflows.log.explanation import EvidenceOfEntry, Explained
 
+_ITEMS_A_LINE = 12
+"""Items of a kind that are listed by id."""
 _MOMENT = click.DateTime(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 
 
@@ -76,10 +78,12 @@ def log(
 @click.pass_obj
 def show(project: Path, index: int, as_json: bool) -> None:
     """Explain entry INDEX: who, what, by what authority, its proof."""
-    from minivess.workflows.log.explanation import explain
+    from minivess.foundation.clock import utc_now
+    from minivess.workflows.log.explanation import evidence_of, explain
 
     with reader_of(project) as services:
         found = explain(services, index)
+    evidence = evidence_of(project, found.entry.body, now=utc_now())
     if as_json:
         details = None if found.details is None else found.details.model_dump(mode="json")
         emit_json(
@@ -87,12 +91,13 @@ def show(project: Path, index: int, as_json: bool) -> None:
                 "entry": found.entry.model_dump(mode="json"),
                 "details": details,
                 "authority": list(found.authority),
+                "evidence": None if evidence.unknown else [one._asdict() for _, rows in evidence.kinds for one in rows],
                 "receipt": found.receipt.model_dump(mode="json"),
                 "holds": found.verdict.holds,
             }
         )
     else:
-        _write(found)
+        _write(found, evidence)
     if not found.verdict.holds:
         raise click.exceptions.Exit(1)
 
@@ -113,7 +118,7 @@ def _row(entry: Entry, details: Details | None) -> tuple[object, ...]:
     return body.index, when, body.actor, body.action, body.outcome.value, about, words
 
 
-def _write(found: Explained) -> None:
+def _write(found: Explained, evidence: EvidenceOfEntry) -> None:
     """An entry in words."""
     from minivess.foundation.clock import timestamp
     from minivess.workflows.log.explanation import how_proven, what_became_of_details
@@ -134,6 +139,7 @@ def _write(found: Explained) -> None:
     ]
     if found.details is not None and found.details.error:
         lines.append(("reason", found.details.error))
+    lines += [("evidence for" if place == 0 else "", words) for place, words in enumerate(_evidence(evidence))]
     gone = what_became_of_details(found)
     if gone is not None:
         lines.append(("erased", gone))
@@ -143,6 +149,19 @@ def _write(found: Explained) -> None:
     click.echo("")
     for check in found.verdict.checks:
         click.echo(f"{'ok  ' if check.passed else 'FAIL'} {check.name}: {check.detail}")
+
+
+def _evidence(evidence: EvidenceOfEntry) -> list[str]:
+    """The items that an entry is evidence for, one kind a line."""
+    if evidence.unknown:
+        return [f"not known: {evidence.unknown}"]
+    lines = []
+    for words, rows in evidence.kinds:
+        shown = ", ".join(one.item for one in rows[:_ITEMS_A_LINE])
+        more = f" and {len(rows) - _ITEMS_A_LINE} more (--json lists them)" if len(rows) > _ITEMS_A_LINE else ""
+        why = {one.why for one in rows}
+        lines.append(f"{len(rows)} {words}: {shown}{more}{f'; {why.pop()}' if len(why) == 1 else ''}")
+    return lines or ["no requirement or risk"]
 
 
 def _short(key: str, value: object) -> str:

@@ -20,7 +20,7 @@ from minivess.foundation.digests import digest_json
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.implements import implements
 from minivess.records.items.items import Attestation
-from minivess.records.items.trace import LogStory, Made, Signature
+from minivess.records.items.trace import LoggedAct, LoggedFile, LogStory, Made, Signature
 from minivess.records.log.entry import Entry, EntryBody, Outcome
 from minivess.records.log.payloads.evidence import (
     BaselineTaken,
@@ -64,8 +64,10 @@ def log_story(
     """
     completed: defaultdict[str, list[EntryBody]] = defaultdict(list)
     register, origin = Register(), ""
+    acts: list[LoggedAct] = []
     for entry in entries:
         body = entry.body
+        acts.append(_act(body))
         register, origin = register.extend(entry), body.log
         if body.outcome is Outcome.COMPLETED:
             completed[body.action].append(body)
@@ -90,6 +92,7 @@ def log_story(
         signatures=tuple(sorted(signatures, key=lambda one: one.entry)),
         made=tuple(_made(completed)),
         results=max(recorded, default=None),
+        entries=tuple(acts),
     )
 
 
@@ -106,6 +109,21 @@ def story_of(tree: Tree, log: LogFacts) -> LogStory:
 def items_digest(items: Items) -> str:
     """One digest over all items: of the JSON object of their digests by id."""
     return digest_json({identifier: item_digest(item) for identifier, item in items.by_id.items()})
+
+
+def _act(body: EntryBody) -> LoggedAct:
+    inputs, outputs = (
+        tuple(LoggedFile(name=one.name, digest=one.digest) for one in files) for files in (body.inputs, body.outputs)
+    )
+    return LoggedAct(
+        entry=body.index,
+        action=body.action,
+        outcome=body.outcome.value,
+        actor=body.actor,
+        time=body.time,
+        inputs=inputs,
+        outputs=outputs,
+    )
 
 
 def _made(completed: Mapping[str, list[EntryBody]]) -> Iterator[Made]:

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
-from minivess.compliance.site.view import TraceView
+from minivess.compliance.site.view import TraceView, entry_address
 
 _FOLDER = Path(__file__).parent / "templates"
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}(?:\.[0-9]+)?Z", re.ASCII)
@@ -46,7 +46,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
         auto_reload=False,
     )
-    filters = (anchor, commands, grouped, moment, plural, seconds, short, step, words)
+    filters = (anchor, commands, entry_address, grouped, moment, plural, seconds, short, step, words)
     environment.filters.update({function.__name__: function for function in filters})
     environment.filters["hash"] = hash_part
     environment.filters["address"] = address
@@ -134,6 +134,7 @@ def common(view: TraceView, root: str) -> dict[str, Any]:
         "root": root,
         "here": "",
         "log": trace.log,
+        "listed": frozenset(one.entry for one in trace.entries),
         "pack": view.pack,
         "menu": (
             ("index.html", "Matrix"),
@@ -144,5 +145,6 @@ def common(view: TraceView, root: str) -> dict[str, Any]:
             ("points.html", "Open points"),
             ("results.html", "Results"),
             ("signatures.html", "Signatures"),
+            ("entries.html", "Log"),
         ),
     }

@@ -19,6 +19,9 @@ ITEMS_A_PAGE = 50
 """Items stand in pages of this many numbers. A page an item was measured too: creating and removing 5,500 files takes longer
 than writing what is in them, and an address that follows from the id alone outlives every other item."""
 
+ENTRIES_A_PAGE = 100
+"""Entries of the log in one page."""
+
 STATUSES = {
     "passed": "passed",
     "failed": "failed",
@@ -159,6 +162,16 @@ def place(identifier: str) -> Place:
         return Place(f"{regular[1]}-{first}.html", identifier)
     digest = hashlib.sha256(identifier.encode("utf-8", "surrogatepass")).hexdigest()
     return Place(f"other-{digest[:2]}.html", f"x-{digest[:16]}")
+
+
+def entry_page(entry: int) -> str:
+    """The page on which an entry of the log is, as seen from the top of the site: a matter of its number alone."""
+    return f"entries/{entry // ENTRIES_A_PAGE * ENTRIES_A_PAGE}.html"
+
+
+def entry_address(entry: int) -> str:
+    """Where an entry of the log is shown, as seen from the top of the site."""
+    return f"{entry_page(entry)}#entry-{entry}"
 
 
 def status_word(status: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from minivess.compliance.site.entry_pages import entry_pages
 from minivess.compliance.site.item_pages import item_pages
 from minivess.compliance.site.matrix.items_script import items_script, to_json
 from minivess.compliance.site.matrix.matrix_script import matrix_script
@@ -43,6 +44,8 @@ def site_files(view: TraceView) -> Iterator[tuple[str, bytes]]:
     for name, text in Pages(view).all():
         yield name, _encoded(text)
     for name, text in item_pages(view):
+        yield name, _encoded(text)
+    for name, text in entry_pages(view):
         yield name, _encoded(text)
     yield "assets/site.css", asset("site.css")
     yield "assets/print.css", running_heads(project_title(view))

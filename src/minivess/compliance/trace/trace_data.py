@@ -39,6 +39,7 @@ from minivess.records.items.trace_data import (
     RiskMatrix,
     TraceData,
     TraceDrill,
+    TraceEntry,
     TraceEvidence,
     TraceGap,
     TraceItem,
@@ -150,6 +151,9 @@ def view(
         made=() if log is None else tuple(MadeFile.model_validate(one.model_dump(mode="json")) for one in log.made),
         signatures=tuple(_signature(one) for one in signed[""]),
         gaps=tuple(TraceGap(**dict(_gap(one)), item=one.gap.item) for one in gaps),
+        entries=()
+        if log is None
+        else tuple(TraceEntry.model_validate(one.model_dump(mode="json")) for one in log.entries),
     )
 
 

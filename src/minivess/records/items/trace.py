@@ -126,6 +126,25 @@ class Made(Record):
     time: Moment
 
 
+class LoggedFile(Record):
+    """A file that an entry of the log read or made."""
+
+    name: str
+    digest: Digest
+
+
+class LoggedAct(Record):
+    """An entry of the log in short: who did what, with which files."""
+
+    entry: Annotated[int, Field(ge=0)]
+    action: str
+    outcome: str
+    actor: Slug
+    time: Moment
+    inputs: tuple[LoggedFile, ...]
+    outputs: tuple[LoggedFile, ...]
+
+
 class LogStory(Record):
     """What a log says about the items of a tree and about what was made with it."""
 
@@ -138,6 +157,8 @@ class LogStory(Record):
     """By the last completed entry of each action that makes something."""
     results: int | None
     """The entry that recorded the results that are shown; None when no entry did, or when none are shown."""
+    entries: tuple[LoggedAct, ...] = ()
+    """Each entry that was read."""
 
 
 class Gap(Record):

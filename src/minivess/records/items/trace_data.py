@@ -5,7 +5,9 @@ Its JSON Schema is docs/schemas/trace.json. Texts are as they stand in the tree,
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from minivess.records.base import Record
 
@@ -301,6 +303,25 @@ class MadeFile(Record):
     time: str
 
 
+class EntryFile(Record):
+    """A file that an entry of the log read or made."""
+
+    name: str
+    digest: str
+
+
+class TraceEntry(Record):
+    """An entry of the log in short."""
+
+    entry: int
+    action: str
+    outcome: str
+    actor: str
+    time: str
+    inputs: tuple[EntryFile, ...]
+    outputs: tuple[EntryFile, ...]
+
+
 class TraceData(Record):
     """A whole trace."""
 
@@ -318,3 +339,5 @@ class TraceData(Record):
     signatures: tuple[TraceSignature, ...]
     """Of everything together: baselines, documents and releases."""
     gaps: tuple[TraceGap, ...]
+    entries: Annotated[tuple[TraceEntry, ...], Field(exclude_if=lambda entries: not entries)] = ()
+    """The entries of the log, in order; none where no log was read, and in traces of before."""

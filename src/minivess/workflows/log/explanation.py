@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
 from minivess.compliance.audit.blast_radius import envelopes_of
 from minivess.compliance.identity.approvals import open_approval
 from minivess.compliance.identity.register import REGISTER_ACTIONS, Register
 from minivess.compliance.proofs.checkpoint import parse_note
+from minivess.compliance.trace.entry_evidence import RECORDING, Evidence, entry_evidence
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.foundation.clock import timestamp
-from minivess.foundation.errors import VerificationError
+from minivess.foundation.errors import MinivessError, VerificationError
 from minivess.foundation.implements import implements
-from minivess.records.log.entry import Details, Entry, Outcome
+from minivess.records.log.entry import Details, Entry, EntryBody, Outcome
 from minivess.records.log.payloads.by_action import observed
 from minivess.records.log.receipt import Receipt
 from minivess.records.verdict import Verdict
@@ -30,6 +33,47 @@ class Explained:
     """On what authority it was done, in sentences."""
     verdict: Verdict
     """Its form, signature and place in the log, judged now."""
+
+
+@dataclass(frozen=True)
+class EvidenceOfEntry:
+    """The items that one entry is evidence for."""
+
+    kinds: tuple[tuple[str, tuple[Evidence, ...]], ...] = ()
+    """By the words of their kind: risks, controls and requirements, then others."""
+    unknown: str = ""
+    """Why they are not known; empty when they are."""
+
+
+@implements("REQ-511")
+def evidence_of(project: Path, body: EntryBody, *, now: datetime) -> EvidenceOfEntry:
+    """The requirements, risks and other items that an entry is evidence for today.
+
+    Only entries that recorded results, signatures or files of items are compared with the source tree; the project file is not
+    read for others.
+
+    Args:
+        project: the folder of the project.
+        body: the entry.
+        now: the time at which justifications must still be valid.
+    """
+    if body.action not in RECORDING or body.outcome is not Outcome.COMPLETED:
+        return EvidenceOfEntry()
+    from minivess.workflows.trace.source_trees import items_with_log
+
+    try:
+        trace = items_with_log(project, now=now)
+    except MinivessError as error:
+        return EvidenceOfEntry(unknown=error.message)
+    plurals, kinds = {row.kind: row.plural for row in trace.kinds}, {item.id: item.kind for item in trace.items}
+    found: dict[str, list[Evidence]] = {}
+    for one in dict(entry_evidence(trace)).get(body.index, ()):
+        found.setdefault(kinds[one.item], []).append(one)
+    order = sorted(found, key=lambda kind: (_FIRST.index(kind) if kind in _FIRST else len(_FIRST), kind))
+    return EvidenceOfEntry(tuple((plurals[kind].lower(), tuple(found[kind])) for kind in order))
+
+
+_FIRST = ("risk", "risk-control", "software-requirement")
 
 
 @implements("REQ-066")

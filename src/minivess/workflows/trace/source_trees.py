@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from minivess.compliance.trace.tree import Tree
     from minivess.records.device.project import Project
+    from minivess.records.items.trace_data import TraceData
     from minivess.workflows.session.project_state import ProjectState
     from minivess.workflows.trace.project_trace import Trace
 
@@ -64,6 +65,28 @@ def read_tree(project: Path, source: Path | None, results: Path | None, *, now: 
             artifacts=None if state is None else state.artifacts,
             **more,
         )
+
+
+def items_with_log(project: Path, *, now: datetime) -> TraceData:
+    """The own source tree of a project with what its log states of the items, without the clauses of standards.
+
+    Args:
+        project: the folder of the project.
+        now: the time at which justifications must still be valid.
+
+    Raises:
+        InputError: the project file or a file of the tree is missing or malformed.
+        VerificationError: the log breaks a rule.
+    """
+    from minivess.compliance.documents.log_story import story_of  # cryptography
+    from minivess.compliance.trace.trace_data import view
+    from minivess.compliance.trace.tree import Tree
+
+    plan = _plan(project)
+    with _own(project, plan, None) as state:
+        artifacts = None if state is None else state.artifacts
+        tree = Tree.read(source_of(project, None), today=now.date(), results=_results(None, state), artifacts=artifacts)
+        return view(tree, log=None if state is None else story_of(tree, state.facts))
 
 
 @implements("REQ-068")

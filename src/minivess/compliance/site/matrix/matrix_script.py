@@ -7,7 +7,7 @@ from typing import Any
 from minivess.compliance.site.matrix.chains import targets, ways
 from minivess.compliance.site.matrix.items_script import inert, to_json
 from minivess.compliance.site.signatures import model_of
-from minivess.compliance.site.view import TraceView, open_gaps
+from minivess.compliance.site.view import ENTRIES_A_PAGE, TraceView, open_gaps
 from minivess.foundation.implements import implements
 from minivess.records.items.trace_data import TraceItem
 
@@ -22,7 +22,8 @@ def matrix_script(view: TraceView) -> bytes:
     `ways` has hazard, risk, control and requirement of each row, `-1` for what it does not have. `details` has, for each
     requirement, its software units, its scenarios and tests (name, outcome, place), and its code (name, place). `open` has the
     messages of the open gaps of an item. `recorded` has the entry of the results; `model` name, digest and entry; both are
-    null where the log has none, and `log` is false where no log was read.
+    null where the log has none, and `log` is false where no log was read. `listed` has the number of entries in a page, zero
+    where there is none.
     """
     numbers = {item.id: number for number, item in enumerate(view.items)}
     found = list(ways(view))
@@ -42,6 +43,7 @@ def matrix_script(view: TraceView) -> bytes:
         "recorded": trace.report.entry if trace.report else None,
         "model": None if model is None else [model.name, model.digest, model.entry],
         "log": trace.log is not None,
+        "listed": ENTRIES_A_PAGE if trace.entries else 0,
     }
     for place in table["details"]:
         table["details"][place] = _details(view.items[int(place)], numbers)

@@ -178,7 +178,7 @@
   }
 
   function entryLink(entry, text) {
-    return link("overview.html#recorded", text);
+    return data.listed ? link("entries/" + (entry - entry % data.listed) + ".html#entry-" + entry, text) : link("overview.html#recorded", text);
   }
 
   var CELLS = {

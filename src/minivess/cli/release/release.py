@@ -7,17 +7,19 @@ import click
 from minivess.cli.groups import Group
 from minivess.cli.release.build import build, check, policy
 from minivess.cli.release.difference import diff
+from minivess.cli.release.filings import export
 from minivess.cli.release.revocation import revoke
 from minivess.cli.release.signatures import cosign, sign
 from minivess.cli.release.verification import verify
 
 
 @click.group(
-    cls=Group, sections={"Commands": ("policy", "check", "build", "sign", "cosign", "verify", "diff", "revoke")}
+    cls=Group,
+    sections={"Commands": ("policy", "check", "build", "sign", "cosign", "verify", "diff", "export", "revoke")},
 )
 def release() -> None:
     """Check, build, sign, verify, compare and revoke evidence packs."""
 
 
-for _command in (policy, check, build, sign, cosign, verify, diff, revoke):
+for _command in (policy, check, build, sign, cosign, verify, diff, export, revoke):
     release.add_command(_command)

@@ -10,7 +10,10 @@ import click
 from minivess.cli.groups import Command
 from minivess.cli.rendering import emit_json, emit_table, json_option, say
 from minivess.foundation.implements import implements
-from minivess.records.device.filing_index import Filing
+from minivess.records.device.filing_index import Filing, IndexState
+
+_WIDE = 60
+"""Characters of a reason in the table; the index has all of it."""
 
 
 @click.command("export", cls=Command)
@@ -39,9 +42,5 @@ def export(filing: Filing, pack: Path, out: Path, trust: Path | None, as_json: b
     else:
         rows = [(one.clause, one.label, one.state, one.reason[:_WIDE]) for one in index.rows]
         emit_table(("clause", "asks for", "state", "not met because"), rows)
-    states = ("met in the pack", "your own process", "not met")
-    counts = ", ".join(f"{index.number(state)} {state}" for state in states)
+    counts = ", ".join(f"{index.number(state)} {state}" for state in get_args(IndexState))
     say(f"{len(index.rows)} clauses: {counts}; read {out / workflow.PAGE}")
-
-
-_WIDE = 60

@@ -22,7 +22,7 @@ PAGE, DATA_FILE, TABLE = "index.html", "index.json", "index.csv"
 _PREPARED = "release.prepare"
 
 
-@implements("REQ-592", "RC-251")
+@implements("REQ-592")
 def export_filing(filing: Filing, pack: Path, out: Path, *, trust: Path | None = None) -> FilingIndex:
     """Verify a pack, and write the index of a filing into a folder. The same pack gives the same bytes.
 

@@ -72,7 +72,7 @@ class PackParts:
         return reader.found
 
 
-@implements("REQ-592", "RC-251")
+@implements("REQ-592")
 def filing_index(
     of: Filing, files: Mapping[str, bytes], verdict: Verdict, *, device: str, version: str, name: str
 ) -> FilingIndex:
@@ -105,18 +105,23 @@ def filing_index(
     )
 
 
-def _row(clause: FilingClause, parts: PackParts) -> IndexRow:
-    answers: list[Answer] = []
+@implements("REQ-592", "RC-251")
+def lacks_of(clause: FilingClause, parts: PackParts) -> tuple[str, ...]:
+    """What a pack lacks of the answer to a clause, each in words."""
     lacks: list[str] = []
     for part in clause.answered_by:
-        answer, lack = _answer(part, parts)
-        answers += [] if answer is None else [answer]
-        lacks += lack
+        lacks += _answer(part, parts)[1]
     lacks += _open(clause.rests_on, parts)
+    lacks += [f"the log has no completed {action}" for action in clause.entries if action not in parts.entries]
+    return tuple(dict.fromkeys(lacks))
+
+
+def _row(clause: FilingClause, parts: PackParts) -> IndexRow:
+    found = (_answer(part, parts)[0] for part in clause.answered_by)
+    answers = [answer for answer in found if answer is not None]
     for action in clause.entries:
-        found = parts.entries.get(action, ())
-        answers += [_entry(action, index, parts) for index in found[-_MOST:]]
-        lacks += [] if found else [f"the log has no completed {action}"]
+        answers += [_entry(action, index, parts) for index in parts.entries.get(action, ())[-_MOST:]]
+    lacks = lacks_of(clause, parts)
     met = "your own process" if clause.owner == "user" else "met in the pack"
     return IndexRow(
         id=clause.id,
@@ -124,7 +129,7 @@ def _row(clause: FilingClause, parts: PackParts) -> IndexRow:
         clause=clause.clause,
         label=clause.label,
         state="not met" if lacks else met,
-        reason="; ".join(dict.fromkeys(lacks)),
+        reason="; ".join(lacks),
         answers=tuple(answers),
         note=clause.note,
     )
@@ -144,6 +149,7 @@ def _answer(part: str, parts: PackParts) -> tuple[Answer | None, list[str]]:
     lacks = list(_missing(document, parts))
     if not section:
         return Answer(kind="document", title=document.title, place=page), lacks
+    lacks = [one for one in lacks if f"“{section}”" in one]  # of other sections nothing is asked
     anchor = parts.sections(page).get(section.casefold())
     if anchor is None:
         return None, [*lacks, f"the document “{document.title}” has no section “{section}”"]

@@ -154,6 +154,11 @@ class Workspace:
         """The report of the last qualification of this software."""
         return self.evidence / "qualification"
 
+    @property
+    def scan(self) -> Path:
+        """The last look into a database of advisories."""
+        return self.evidence / "components" / "scan.json"
+
     def release(self, version: str) -> Path:
         """The folder of one release."""
         return self.root / "release" / version

@@ -9,17 +9,18 @@ from minivess.cli.release.build import build, check, policy
 from minivess.cli.release.difference import diff
 from minivess.cli.release.filings import export
 from minivess.cli.release.revocation import revoke
+from minivess.cli.release.scan import scan
 from minivess.cli.release.signatures import cosign, sign
 from minivess.cli.release.verification import verify
 
 
 @click.group(
     cls=Group,
-    sections={"Commands": ("policy", "check", "build", "sign", "cosign", "verify", "diff", "export", "revoke")},
+    sections={"Commands": ("policy", "scan", "check", "build", "sign", "cosign", "verify", "diff", "export", "revoke")},
 )
 def release() -> None:
     """Check, build, sign, verify, compare and revoke evidence packs."""
 
 
-for _command in (policy, check, build, sign, cosign, verify, diff, export, revoke):
+for _command in (policy, scan, check, build, sign, cosign, verify, diff, export, revoke):
     release.add_command(_command)

@@ -22,6 +22,7 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentScope, ComponentType
 from cyclonedx.model.contact import OrganizationalEntity
 from cyclonedx.model.dependency import Dependency
+from cyclonedx.model.license import LicenseAcknowledgement
 from cyclonedx.model.lifecycle import LifecyclePhase
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
@@ -43,6 +44,7 @@ from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import Lock, LockedPackage, Use, read_lock
 from minivess.foundation.serving_platform import IN_WORDS, installed_file
+from minivess.records.components.policy import ComponentPolicy
 from minivess.records.device.preparation import Tool
 from minivess.records.items.item_parts import Support
 from minivess.records.items.items import SoupItem
@@ -79,6 +81,8 @@ class BillFacts:
     """As in `read_lock`."""
     soup: tuple[SoupItem, ...] = ()
     """The items of the source tree, which state the support of what they are about."""
+    policy: ComponentPolicy = field(default_factory=ComponentPolicy)
+    """What was read about licences that metadata do not name."""
 
     def support(self) -> dict[str, tuple[Support, ...]]:
         """The stated support by the name of the package or the kind of the part."""
@@ -135,7 +139,7 @@ def sbom(facts: BillFacts, *, model_digest: str | None = None, parts: tuple[Plat
     lock, support = read_lock(facts.lock, facts.member), facts.support()
     shipped = [package for package in lock.packages if package.use is Use.RUNTIME]
     platform = part_components(parts, support)
-    components = [_framework(lock), *platform, *(_component(package, support) for package in shipped)]
+    components = [_framework(lock), *platform, *(_component(package, facts, support) for package in shipped)]
     needs = _needs(shipped, {package.purl for package in shipped})
     below = [component.bom_ref.value for component in platform if component.bom_ref.value]
     direct = [purl for purl in lock.direct if purl in needs]
@@ -174,7 +178,7 @@ def tools_bom(facts: BillFacts) -> dict[str, Any]:
     )
     needs["tools"] = [purl for purl in lock.direct if purl in needs]
     unsaid = [] if lock.complete else [package.purl for package in tools]
-    graph = _Graph(root, [_component(package, support) for package in tools], needs, unsaid)
+    graph = _Graph(root, [_component(package, facts, support) for package in tools], needs, unsaid)
     return graph.document(
         facts, "tools", (digest_file(facts.lock), facts.device, facts.version), LifecyclePhase.PRE_BUILD
     )
@@ -199,9 +203,11 @@ def _framework(lock: Lock) -> Component:
     )
 
 
-def _component(package: LockedPackage, support: Mapping[str, tuple[Support, ...]]) -> Component:
+def _component(package: LockedPackage, facts: BillFacts, support: Mapping[str, tuple[Support, ...]]) -> Component:
     known = about(package.name, package.version)
-    supplier, licence = known.supplier or package.supplier, known.licence or package.licence
+    supplier, stated = known.supplier or package.supplier, known.licence or package.licence
+    licence = facts.policy.licence_of(package.name, stated)
+    concluded = {} if licence == stated else {"license_acknowledgement": LicenseAcknowledgement.CONCLUDED}
     digests = _digests(package)
     return Component(
         name=package.name,
@@ -213,7 +219,7 @@ def _component(package: LockedPackage, support: Mapping[str, tuple[Support, ...]
         description=known.summary or None,
         supplier=OrganizationalEntity(name=supplier) if supplier else None,
         manufacturer=OrganizationalEntity(name=supplier or UNKNOWN),
-        licenses=[LicenseFactory().make_from_string(licence)] if licence else [],
+        licenses=[LicenseFactory().make_from_string(licence, **concluded)] if licence else [],
         hashes=digests,
         external_references=_links(package, known.home_page),
         properties=[

@@ -30,7 +30,7 @@ FOLDERS: dict[str, dict[str, type[Item]]] = {
 JUSTIFICATIONS = "justifications.yaml"
 OTHER_FILES: dict[str, frozenset[str]] = {
     "requirements": frozenset({JUSTIFICATIONS}),
-    "risk": frozenset({"plan.yaml"}),
+    "risk": frozenset({"plan.yaml", "vex.yaml"}),
 }
 """Files of these folders that hold no items."""
 

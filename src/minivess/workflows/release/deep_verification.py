@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from minivess.compliance.documents.dossier import PackInputs, gather
 from minivess.compliance.documents.formats.made import FORMATS, available
 from minivess.compliance.documents.log_story import story_of
+from minivess.compliance.pack.bills import SCAN
 from minivess.compliance.pack.changes import CHANGES
 from minivess.compliance.pack.pack import payload
 from minivess.compliance.proofs.canonical import digest_of
@@ -171,6 +172,8 @@ def _before_preparation(log: LogFacts) -> LogFacts:
 def _unpack(files: Mapping[str, bytes], workspace: Workspace, source: Path) -> None:
     """Put the files that entries made where a project has them, and the evidence of results into the source tree."""
     evidence = f"{DATA}traceability/evidence/"
+    if f"{DATA}{SCAN}" in files:
+        write_atomic(workspace.scan, files[f"{DATA}{SCAN}"])
     for name, content in files.items():
         row = layout().row(name.removeprefix(DATA)) if name.startswith(DATA) else None
         if row is not None and row.output is not None:

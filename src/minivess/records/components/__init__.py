@@ -1,0 +1,1 @@
+"""Records about the components of a device: known vulnerabilities, statements about them, licences."""

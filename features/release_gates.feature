@@ -101,3 +101,53 @@ Feature: Gates, figures and the signing text follow from the log and the files o
     And the release manager prepares the release again
     When the facts of the release are derived
     Then it is refused because "signing-text.txt:"
+
+  @REQ-550
+  Scenario Outline: What a tool counted stops a release beyond the allowed count
+    Given the tool found <found> offenders of <kind> among 10
+    And the policy allows <allowed> of <kind>
+    When the gates are judged on these facts
+    Then the gate of <kind> <verdict>
+
+    Examples:
+      | kind            | found | allowed | verdict |
+      | suspects        | 1     | 0       | fails   |
+      | units           | 2     | 2       | passes  |
+      | clauses         | 3     | 2       | fails   |
+      | vulnerabilities | 1     | 0       | fails   |
+      | licences        | 0     | 0       | passes  |
+      | expiries        | 1     | 0       | fails   |
+      | drafts          | 4     | 3       | fails   |
+
+  @REQ-550
+  Scenario: A kind that was not examined fails
+    Given the policy allows 5 of vulnerabilities
+    When the gates are judged on these facts
+    Then the gate of vulnerabilities fails
+    And it says "the packages were not looked up"
+
+  @REQ-550 @RC-230
+  Scenario: A text that changed after its approval stops a release
+    Given the plan has to be approved, and another version of it was
+    And the policy allows 0 of approvals
+    When the gates are judged on these facts
+    Then the gate of approvals fails
+    And it says "sdp.md is not approved as it is now"
+
+  @REQ-551
+  Scenario Outline: Figures of coverage, subgroups, speed and witnesses are limited
+    Given the policy limits <kind> to <limit>
+    And the figure of <kind> is <figure>
+    When the gates are judged on these facts
+    Then the gate of <kind> <verdict>
+
+    Examples:
+      | kind      | limit | figure | verdict |
+      | conformal | 0.9   | 0.91   | passes  |
+      | conformal | 0.9   | 0.89   | fails   |
+      | subgroups | 0.1   | 0.05   | passes  |
+      | subgroups | 0.1   | 0.2    | fails   |
+      | latency   | 0.5   | 0.4    | passes  |
+      | latency   | 0.5   | 0.6    | fails   |
+      | witness   | 24    | 2      | passes  |
+      | witness   | 24    | 25     | fails   |

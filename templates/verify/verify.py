@@ -513,7 +513,7 @@ LOSSES, SCORES = (
 def check_time(text):  # a moment in UTC with microseconds, which the calendar has
     need(re.fullmatch(r"[0-9-]{10}T[0-9:]{8}\.[0-9]{6}Z", text, re.ASCII), "a time in another form")
     with naming("a time that no calendar has", "", ValueError):
-        datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007  it is in UTC
+        return datetime.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007  it is in UTC
 
 def check_note_text(text):  # a checkpoint in a record
     read_note(text.encode())
@@ -555,6 +555,7 @@ TYPES = {
     "above-0-to-1": ["no number above 0 up to 1", (operator.gt, 0), (operator.le, 1)],
     "overlap-share": ["no number from 0 to below 1", (operator.ge, 0), (operator.lt, 1)],
     "int": int, "bool": bool, "object": dict, "list": list, "text": r"(?s:.*)", "short": r"(?s:.{1,200})",
+    "title": r"(?s:.{0,200})",
     "digest": r"sha256:[0-9a-f]{64}",
     "time": ("text", check_time), "file": r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
     "commit": r"[0-9a-f]{40,64}", "dvc": r"md5:[0-9a-f]{32}(\.dir)?", "uuid": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
@@ -574,6 +575,7 @@ TYPES = {
     "in-toto": r"application/vnd\.in-toto\+json", "statement-type": r"https://in-toto\.io/Statement/v1",
     "approval-type": "urn:minivess:approval:1", "blend": "gaussian, deviation an eighth of the patch",
     "statistics": "mean of (case|group)s", "training-data": "declared|refused|unknown", "safety-class": "[ABC]",
+    "counted-kind": "clauses|drafts|expiries|licences|suspects|units|vulnerabilities",
     **{name: "minivess-" + name for name in ("attested/1", "entry/2", "trust/2", "evaluation/2", "model/1")},
 }
 # fmt: on
@@ -588,7 +590,12 @@ def read_forms(text, usual=None):  # by name: the marks and the type of each fie
             found[name][plain] = field[len(plain) :], kind or (usual or {}).get(plain, "any")
     return found
 
-BUILT_IN = ("counts", "source")
+BUILT_IN, COUNTED, ATTESTED = (
+    ("counts", "source"),
+    {"approvals", "clauses", "drafts", "expiries", "licences", "suspects", "units", "vulnerabilities"},
+    {"trace", "source", "documents"},
+)
+"""Kinds of gates that no policy leaves out; those whose offenders a tool counted; and others whose figure a tool attests."""
 FORMS = read_forms("""
 entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
 logged: consistency*=text entry=entry
@@ -626,7 +633,13 @@ trained-on: status=training-data sets?*=seen; seen: name=short accessions?*=shor
 gate calibration: kind=text id=slug at_most=share; gate criteria: kind=text id=slug at_most?=0
 gate trace: kind=text id=slug at_most?=0; gate risk: kind=text id=slug at_most?=0; gate runs: kind=text id=slug at_most?=0
 gate test-set: kind=text id=slug at_most?=0; gate scenarios: kind=text id=slug at_most?=0
-gate documents: kind=text id=slug at_most?=0
+gate documents: kind=text id=slug at_most?=0; gate approvals: kind=text id=slug at_most?=0
+gate clauses: kind=text id=slug standard=short at_most?=0; gate drafts: kind=text id=slug at_most?=0
+gate expiries: kind=text id=slug at_most?=0; gate licences: kind=text id=slug at_most?=0
+gate suspects: kind=text id=slug at_most?=0; gate units: kind=text id=slug at_most?=0
+gate vulnerabilities: kind=text id=slug at_most?=0; gate latency: kind=text id=slug at_most=positive
+gate conformal: kind=text id=slug statistic?=statistic at_least=share; gate witness: kind=text id=slug at_most=from-0
+gate subgroups: kind=text id=slug measure=measure attribute=short at_most=from-0
 gate lineage: kind=text id=slug at_most?=0; gate counts: kind=text id=slug at_most?=0; gate source: kind=text id=slug at_most?=0
 request: model=digest calibration=digest configuration=digest plan=digest criteria=digest data=digest inputs?~=digest
     policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
@@ -687,7 +700,8 @@ circumstances: device=short processes?=1 threads=1 memory_format=short torch=sho
 class-share: name=short foreground_fraction=number conformal=bool
 shadow-class: name=short images=1 mean_dice=between-0-1 least_dice=between-0-1
 attested: format=attested/1 tool=tool tree=digest gaps*<=gap justified*<=justified open_clauses*<=text anomalies*<=anomaly
-    missing_chapters?*<=text
+    missing_chapters?*<=text counted?*<=counted approvable?*<=approvable
+counted: about=title kind=counted-kind of=0 offenders*<=text source?=short; approvable: digest=digest subject=short
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
 risks: plan=risk-plan risks*=risk controls*=text; estimate: severity=1 p1=1 p2=1
@@ -1197,6 +1211,21 @@ def spelled_out(value, form):  # whether a value has every field of its form, an
     inner = [(one, fields[name][1]) for name, held in there.items() for one in held]
     return set(fields) - set(SAME["left out"]) <= set(there) and all(spelled_out(*pair) for pair in inner)
 
+LIMITED = {
+    "metric": "%(measure)s, %(statistic)s",
+    "baseline": "dice_over_baseline, mean",
+    "clauses": "clauses, %(standard)s",
+    "conformal": "conformal, %(statistic)s",
+    "subgroups": "subgroups, %(measure)s by %(attribute)s",
+}
+"""By kind of gate: what it limits, where that is more than its kind."""
+
+def limits_in(limited):  # the limits of criteria or gates: of what, on which side, how much
+    for one in limited:
+        what = LIMITED.get(one.get("kind", "metric"), "%(kind)s") % {"statistic": "mean", **one}
+        what = (what + (CLASS + one["of_class"] if "of_class" in one else "")).replace("hd95_um", "hd95")
+        yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
+
 def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of what, on which side, its limit
     told = plan["conventions"]
     yield from (("bootstrap", "at_least", told["bootstrap"]), ("confidence", "at_least", plan["confidence"]))
@@ -1208,18 +1237,12 @@ def limits_of_plan(plan):  # what may not become laxer in an analysis plan: of w
     yield from (("of " + name, "equal", [one]) for name, one in told.get("of_measure", {}).items())
     yield from (("failure_dice", "at_least", told.get("failure_dice")), ("statistics", "equal", [told.get("statistics")]))
     yield from (("margin of " + one["measure"], "at_most", one["loss"]) for one in plan.get("margins", []))
-    for one in plan["criteria"]:
-        what = one["measure"].replace("hd95_um", "hd95") + ", " + one.get("statistic", "mean")
-        what += CLASS + one["of_class"] if "of_class" in one else ""
-        yield from ((what, side, one.get(side)) for side in ("at_least", "at_most"))
+    yield from limits_in(plan["criteria"])
 
 def limits_of_policy(policy):  # the same of a release policy
     asked = [(rule["role"], rule["meaning"]) for rule in policy["signatures"]["rules"]]
     yield from (("signatures, %s by %s" % rule[::-1], "at_least", asked.count(rule)) for rule in asked)
-    for gate in policy["gates"]:
-        names = {"metric": "%(measure)s, %(statistic)s" + CLASS * ("of_class" in gate), "baseline": "dice_over_baseline, mean"}
-        what = (names.get(gate["kind"], "%(kind)s") % gate + gate.get("of_class", "")).replace("hd95_um", "hd95")
-        yield from ((what, side, gate.get(side)) for side in ("at_least", "at_most"))
+    yield from limits_in(policy["gates"])
 
 def laxer(old, new):  # the first thing of which a limit became laxer, or None; the strictest of several limits counts
     was, now = (grouped(((one[0], one[1]), one[2]) for one in rows if one[2] is not None) for rows in (old, new))
@@ -1766,6 +1789,17 @@ def check_case(case):  # the counts and scores of one case do not contradict one
         need(fits, "voxels %s by %s are not those of dice", kind, table)
     check_scored(case)
 
+def mean_of_groups(pairs):  # the mean over the means of groups; pairs of group and value
+    held = grouped(pairs)
+    return math.fsum(math.fsum(values) / len(values) for values in held.values()) / len(held)
+
+def gap(rows):  # the largest difference of the mean of a subgroup and that of all others; rows of subgroup, group and value
+    names = {row[0] for row in rows}
+    if len(names) < 2 or None in [row[2] for row in rows]:
+        return None
+    pairs = [[mean_of_groups(row[1:] for row in rows if (row[0] == name) == there) for there in (True, False)] for name in names]
+    return max(abs(inside - outside) for inside, outside in pairs)
+
 def classes_of(task):  # value and name of each of several classes, of a task or a case; of one class: none
     found = sorted((one["value"], one["name"]) for one in task.get("classes", []))
     return ["%d %s" % pair for pair in found] if len(found) > 1 else []
@@ -2106,8 +2140,7 @@ class Release:
         whole, device = self.json("bom/sbom.cdx.json"), self.prepared["device"]
         stated = component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component"))
         rows = soup_rows(self.files[SOUP])
-        fits = stated[:2] == (device["name"], device["version"])
-        need(fits, "%s is of %s %s, and the release is of %s %s", SBOM, *stated[:2], device["name"], device["version"])
+        check_same("%s %s" % stated[:2], "%(name)s %(version)s" % device, SBOM + ": the component", "in the release")
         found = [(component_of(one), one) for one in fit(whole.get("components"), "list", SBOM)]
         shipped = {n for n, one in found if n[2] and str(one.get("scope", "required")) in {"required", "optional"}}
         listed = {row for row in rows if row[2]}
@@ -2293,8 +2326,14 @@ class Release:
 
     def statistics(self, asked):  # what a criterion or gate limits, in its class or in each; undefined if it is in one case
         named = [one for key, one in self.by_class.items() if asked.get("of_class") in {None, key}]
-        held = [one["aggregates"].get(asked["measure"]) for one in named]
+        held = [{**one, **one["aggregates"]}.get(asked.get("measure", "conformal_recall")) for one in named]
         return [one[asked["statistic"]] if one and one["n"] == self.counts["cases"] else None for one in held]
+
+    def gaps(self, asked):  # by class, the largest difference of the mean of a subgroup and that of all others
+        names = [one.get("attributes", {}).get(asked["attribute"], "not stated") for one in self.record["cases"]]
+        rows = [(name, one["group"], value_of(asked["measure"], one)) for name, one in zip(names, self.record["cases"])]  # noqa: B905
+        held = grouped((one.get("of_class"), row) for one, row in zip(self.record["cases"], rows))  # noqa: B905  as many
+        return [gap(held[key]) for key in self.by_class]
 
     def judged(self, criterion):  # how a criterion came out: in its class, or in the worst one
         low, high = criterion["at_least"], criterion["at_most"]  # without a limit nothing is met
@@ -2322,8 +2361,13 @@ class Release:
         for name, run in sorted(ran.items()):
             need(run.get("smoke", False) is False, "%s is a trial run, which is never released", name)
         self.starts = [self.check_start(run["start"]) for run in ran.values() if run.get("start") is not None]
+        times = [check_time(one[-1]["time"]) for one in (self.done("time.attested"), self.earlier) if one]
+        owed, seen, told = self.attested.get("approvable", []), self.done("time.attested"), self.done("trace.approve")
         judged = {  # by kind: of how many things, and the figure; of nothing there is none
             "parity": (export["tested_patches"], export["max_abs_difference"]),
+            "latency": (export["tested_patches"], export["seconds_onnx"]),
+            "approvals": (len(owed), sum(one not in [body["payload"] for body in told] for one in owed)),
+            "witness": (len(seen), (times[-1] - times[0]).total_seconds() / 3600),
             "criteria": (len(self.outcomes), sum(not one["met"] for one in self.outcomes)),
             "trace": (self.counts["requirements"], len(self.attested["gaps"])),
             "risk": (self.counts["risks"], len(self.open_risks)), "lineage": (len(traced), len(self.events(traced)[1])),
@@ -2333,6 +2377,9 @@ class Release:
             "scenarios": (len(results), sum(one["outcome"] != "passed" for one in results)),
         }
         values = {kind: [value if count else None] for kind, (count, value) in judged.items()}
+        for one in self.attested.get("counted", []):  # of several counts the worst is judged
+            told = len(one["offenders"]) if one["of"] or one["kind"] == "expiries" else None
+            values.setdefault(one["kind"] + one["about"], []).append(told)
         values["baseline"] = [one["aggregates"]["dice"]["mean"] - one["baseline"]["mean"] for one in self.by_class.values()]
         values.update({"calibration": [one["ece"] for one in self.by_class.values()], "test-set": [len(self.standing.looks)]})
         return dict(values, source=[len(self.prepared["source"]["not_releasable"])], counts=[list(self.counts.values()).count(0)])
@@ -2357,12 +2404,13 @@ class Release:
             gates += [] if any(gate["kind"] == kind for gate in gates) else [{"id": kind, "kind": kind, "at_most": 0}]
         for gate in gates:
             side, kind = "at_most" if gate.get("at_least") is None else "at_least", gate["kind"]
-            found, limit = self.statistics(gate) if kind == "metric" else values[kind], gate[side]
+            special = {"metric": self.statistics, "conformal": self.statistics, "subgroups": self.gaps}.get(kind)
+            found, limit = special(gate) if special else values.get(kind + gate.get("standard", ""), [None]), gate[side]
             value = tightest(found, gate.get("at_least"), gate.get("at_most"))
             margin = None if value is None else value - limit if side == "at_least" else limit - value
             outcome = {"id": gate["id"], "passed": margin is not None and margin >= 0, "comparison": side.replace("_", " ")}
             outcome.update(value=figure_text(value), limit=figure_text(limit), margin=figure_text(margin))
-            self.gates.append(dict(outcome, kind=kind, basis=("derived", "attested")[kind in {"trace", "source", "documents"}]))
+            self.gates.append(dict(outcome, kind=kind, basis=("derived", "attested")[kind in ATTESTED | COUNTED]))
         stated = [fit(gate, "gate", GATES) for gate in parse(self.files[GATES], GATES)]
         check_same([gate["id"] for gate in stated], [gate["id"] for gate in self.gates], GATES, "by the policy")
         for said, found in zip(stated, self.gates):  # noqa: B905  as many

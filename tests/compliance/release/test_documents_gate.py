@@ -43,7 +43,7 @@ def whole_source(folder: Path) -> Path:
 
 
 def with_gate() -> ReleasePolicy:
-    known = release_builder.load_policy(release_builder.POLICY)
+    known = release_builder.own_policy()
     return known.model_copy(update={"gates": (*known.gates, CountGate(kind="documents", id="documents"))})
 
 

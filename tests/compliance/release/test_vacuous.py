@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 
-from minivess.compliance.release.gate_facts import DENOMINATORS
 from minivess.compliance.release.gates import judge
+from minivess.compliance.release.gating.denominators import DENOMINATORS
 from minivess.compliance.release.lineage_events import EVENTS
 from minivess.compliance.verification.bag import check_bag
 from minivess.compliance.verification.conduct import check_odometer, check_provenance
@@ -17,6 +18,7 @@ from minivess.compliance.verification.pack import judge_files
 from minivess.compliance.verification.pack_checks.inclusion import check_proofs
 from minivess.compliance.verification.pack_checks.lineage import check_lineage
 from minivess.foundation.errors import VerificationError
+from minivess.records.device.attested import AttestedKind, Counted
 from minivess.records.device.release import GateFacts
 from minivess.records.device.release_policy import BUILT_IN_KINDS, CountGate, Gate, ReleasePolicy
 from tests.support.builders.guarded_log import VERIFY
@@ -37,6 +39,11 @@ LIMITS: dict[str, dict[str, Any]] = {
     "baseline": {"at_least": -1.0},
     "parity": {"at_most": 1.0},
     "calibration": {"at_most": 1.0},
+    "conformal": {"at_least": 0.0},
+    "subgroups": {"measure": "dice", "attribute": "site", "at_most": 1.0},
+    "latency": {"at_most": 1.0},
+    "witness": {"at_most": 1.0},
+    "clauses": {"standard": "IEC 62304"},
 }
 KINDS = (
     "metric",
@@ -44,6 +51,10 @@ KINDS = (
     "parity",
     "calibration",
     "pretraining",
+    "conformal",
+    "subgroups",
+    "latency",
+    "witness",
     *get_args(CountGate.model_fields["kind"].annotation),
 )
 UNCOUNTED = {"log checkpoint"}
@@ -61,9 +72,12 @@ def empty_facts() -> GateFacts:
     assert facts.report is not None
     none = {"mean": 1.0, "lower": 1.0, "upper": 1.0, "n": 0}
     intervals = {name: one.model_copy(update=none) for name, one in facts.evaluation.aggregates.items()}
+    recall = facts.evaluation.conformal_recall
+    assert recall is not None
+    figures = {"cases": (), "aggregates": intervals, "ece": 0.0, "conformal_recall": recall.model_copy(update=none)}
     return facts.model_copy(
         update={
-            "evaluation": facts.evaluation.model_copy(update={"cases": (), "aggregates": intervals, "ece": 0.0}),
+            "evaluation": facts.evaluation.model_copy(update=figures),
             "export": facts.export.model_copy(update={"tested_patches": 0, "max_abs_difference": 0.0}),
             "members": 0,
             "unmet": (),
@@ -78,8 +92,18 @@ def empty_facts() -> GateFacts:
             "undelivered": (),
             "lineage_runs": 0,
             "report": facts.report.model_copy(update={"results": ()}),
+            "counted": counted(0, ()),
+            "approvable": 0,
+            "unapproved": (),
         }
     )
+
+
+def counted(of: int, offenders: tuple[str, ...]) -> tuple[Counted, ...]:
+    """The same count of every kind that a tool counts."""
+    kinds: tuple[AttestedKind, ...] = get_args(AttestedKind)
+    standards = {"clauses": "IEC 62304"}
+    return tuple(Counted(kind=one, about=standards.get(one, ""), of=of, offenders=offenders) for one in kinds)
 
 
 def gate_of(kind: str) -> Gate:
@@ -89,7 +113,7 @@ def gate_of(kind: str) -> Gate:
 
 def test_each_kind_of_gate_has_a_denominator() -> None:
     assert set(DENOMINATORS) == set(KINDS)
-    assert {kind for kind, one in DENOMINATORS.items() if one.may_be_zero} == {"test-set", "documents"}
+    assert {kind for kind, one in DENOMINATORS.items() if one.may_be_zero} == {"test-set", "documents", "expiries"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,7 +135,22 @@ def test_a_gate_over_nothing_fails_and_says_so(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gate_prints_what_its_figure_is_a_part_of(kind: str) -> None:
     policy = ReleasePolicy.model_validate({"signatures": SIGNATURES, "gates": [gate_of(kind)]})
-    facts = small_pack().release.facts.model_copy(update={"chapters": ("the text is missing",)})
+    facts = small_pack().release.facts
+    assert facts.evaluation is not None
+    cases = tuple(
+        one.model_copy(update={"attributes": {"site": site}})
+        for one, site in zip(facts.evaluation.cases, itertools.cycle(("A", "B")), strict=False)
+    )
+    facts = facts.model_copy(
+        update={
+            "evaluation": facts.evaluation.model_copy(update={"cases": cases}),
+            "chapters": ("the text is missing",),
+            "counted": counted(3, ("one offends",)),
+            "approvable": 2,
+            "unapproved": ("sdp.md",),
+            "witnessed": 0.5,
+        }
+    )
     result = judge(policy, facts)[0]
     assert result.of is not None
     assert DENOMINATORS[kind].words(result.of) in result.message or kind == "counts"

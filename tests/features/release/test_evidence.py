@@ -27,7 +27,7 @@ from minivess.records.items.trace import EvidenceFile, RecordedResult
 from minivess.records.verdict import VerdictState
 from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
-from tests.support.builders.release_builder import POLICY, SHA, VERSION, Release, gaps_of, make_release
+from tests.support.builders.release_builder import POLICY, SHA, VERSION, Release, gaps_of, make_release, own_policy
 
 scenarios("evidence.feature")
 
@@ -105,7 +105,7 @@ def _(story: Story) -> None:
 
 @when("the gates are judged")
 def _(story: Story) -> None:
-    story.judged = judge(load_policy(POLICY), story.release.facts)
+    story.judged = judge(own_policy(), story.release.facts)
 
 
 @when("two people sign it")

@@ -13,13 +13,18 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.release.chain import judge_chain
+from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.compliance.release.facts import FactsOfRelease, facts_of_release
 from minivess.compliance.release.figures import check_figures
 from minivess.compliance.release.gate_facts import read_gate_facts
 from minivess.compliance.release.gates import judge
+from minivess.compliance.release.gating import gate_figures
+from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
-from minivess.records.device.release import GateResult
+from minivess.records.device.attested import Approvable, Counted
+from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import ReleasePolicy
+from minivess.records.evaluation.counted.counts import OverlapCounts
 from tests.compliance.release import test_vacuous as vacuous
 from tests.support.builders.layout2_pack import SmallPack, small_pack
 
@@ -37,6 +42,9 @@ class Story:
     facts: FactsOfRelease | None = None
     gates: tuple[GateResult, ...] = ()
     error: VerificationError | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+    """Facts beside those of the pack."""
+    policy: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -216,3 +224,82 @@ def _(story: Story) -> None:
     page = story.files["data/index.html"].decode()
     shown = html.unescape(page.split('<pre class="text">', 1)[1].split("</pre>", 1)[0])
     assert shown == story.files[TEXT].decode()
+
+
+STANDARD = "IEC 62304"
+
+
+def of_kind(kind: str, **said: Any) -> dict[str, Any]:
+    return {"id": kind, "kind": kind, **({"standard": STANDARD} if kind == "clauses" else {}), **said}
+
+
+@given(parsers.parse("the tool found {found:d} offenders of {kind} among 10"))
+def _(story: Story, found: int, kind: str) -> None:
+    about = STANDARD if kind == "clauses" else ""
+    said = {"kind": kind, "about": about, "of": 10, "offenders": [f"one {number}" for number in range(found)]}
+    story.known["counted"] = (Counted.model_validate_json(json.dumps(said)),)
+
+
+@given(parsers.parse("the policy allows {allowed:d} of {kind}"))
+def _(story: Story, allowed: int, kind: str) -> None:
+    story.policy.append(of_kind(kind, at_most=allowed))
+
+
+@given("the plan has to be approved, and another version of it was")
+def _(story: Story) -> None:
+    log = story.pack.before()
+    log.append(story.pack.people.reviewer, "trace.approve", {"subject": "sdp.md", "digest": digest_bytes(b"before")})
+    now = [Approvable(subject="sdp.md", digest=digest_bytes(b"now"))]
+    lacking = gate_figures.unapproved(now, EarlierEntries.of(log.facts.entries))
+    story.known.update(approvable=1, unapproved=lacking)
+
+
+@given(parsers.parse("the policy limits {kind} to {limit:g}"))
+def _(story: Story, kind: str, limit: float) -> None:
+    more = {"measure": "dice", "attribute": "site"} if kind == "subgroups" else {}
+    story.policy.append(of_kind(kind, **{"at_least" if kind == "conformal" else "at_most": limit, **more}))
+
+
+@given(parsers.parse("the figure of {kind} is {figure:g}"))
+def _(story: Story, kind: str, figure: float) -> None:
+    facts = story.pack.release.facts
+    assert facts.evaluation is not None
+    assert facts.export is not None
+    if kind == "conformal":
+        assert facts.evaluation.conformal_recall is not None
+        recall = facts.evaluation.conformal_recall.model_copy(update={"mean": figure})
+        story.known["evaluation"] = facts.evaluation.model_copy(update={"conformal_recall": recall})
+    elif kind == "subgroups":
+        cases = [
+            one.model_copy(update={"attributes": {"site": "A" if place else "B"}})
+            for place, one in enumerate(facts.evaluation.cases)
+        ]
+        tp = [round(1000 * (0.9 - figure * (not place))) for place in range(len(cases))]
+        cases = [
+            one.model_copy(update={"counts": {**one.counts, "dice": OverlapCounts(tp=n, fp=1000 - n, fn=1000 - n)}})
+            for one, n in zip(cases, tp, strict=True)
+        ]
+        story.known["evaluation"] = facts.evaluation.model_copy(update={"cases": tuple(cases)})
+    elif kind == "latency":
+        story.known["export"] = facts.export.model_copy(update={"seconds_onnx": figure})
+    else:
+        story.known["witnessed"] = figure
+
+
+@when("the gates are judged on these facts")
+def _(story: Story) -> None:
+    facts: GateFacts = story.pack.release.facts.model_copy(update=story.known)
+    policy = ReleasePolicy.model_validate({"signatures": vacuous.SIGNATURES, "gates": story.policy})
+    story.gates = judge(policy, facts)
+
+
+@then(parsers.parse("the gate of {kind} {verdict:w}"))
+def _(story: Story, kind: str, verdict: str) -> None:
+    [gate] = [one for one in story.gates if one.kind == kind]
+    assert gate.passed is (verdict == "passes"), gate.message
+    assert bool(gate.mend) is not gate.passed
+
+
+@then(parsers.parse('it says "{words}"'))
+def _(story: Story, words: str) -> None:
+    assert words in story.gates[0].message

@@ -24,6 +24,7 @@ from minivess.compliance.pack.pack import BuiltPack, PreparedPack, build_pack, p
 from minivess.compliance.proofs.canonical import canonical, digest_of
 from minivess.compliance.release.chain import check_chain, propose_chain
 from minivess.compliance.release.gates import judge, load_policy
+from minivess.compliance.release.gating.counted_kinds import COUNTED_KINDS
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.log_facts import LogFacts, read_log
 from minivess.compliance.rules.look_facts import criteria_digest, input_of
@@ -259,9 +260,16 @@ def people(*, demo: bool = False) -> People:
 
 
 @cache
+def own_policy() -> ReleasePolicy:
+    """The release policy of this project, without the gates on what a tool counts in a source tree."""
+    known = load_policy(POLICY)
+    return known.model_copy(update={"gates": tuple(one for one in known.gates if one.kind not in COUNTED_KINDS)})
+
+
+@cache
 def policy_of_release() -> ReleasePolicy:
-    """The release policy of this project."""
-    return load_policy(POLICY)
+    """The release policy of a made release."""
+    return own_policy()
 
 
 @dataclass

@@ -13,6 +13,7 @@ from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.risk.risk_file import RiskFile
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.view import PackPaths, TraceView
+from minivess.compliance.standards.counted import CountSources
 from minivess.compliance.standards.filing import missing_chapters
 from minivess.compliance.trace.trace_data import view
 from minivess.compliance.trace.tree import Tree
@@ -97,6 +98,11 @@ class PackInputs:
     def source(self) -> Path:
         """The folder with requirements/, risk/, features/, src/, tests/ and the lock file."""
         return self.tree.source
+
+    @property
+    def counted_from(self) -> CountSources:
+        """What the gates of a release count."""
+        return CountSources(self.tree, self.coverage, self.workspace)
 
     @cached_property
     def lock_digest(self) -> Digest:

@@ -25,7 +25,7 @@ from minivess.compliance.documents.content.citations import cite
 from minivess.compliance.documents.model.blocks import Blocks, Drawing
 from minivess.compliance.documents.model.fragments import read_fragment
 from minivess.compliance.documents.model.template_rules import check_template
-from minivess.compliance.release.gates import number
+from minivess.compliance.release.gating.bounds import number
 from minivess.compliance.site.view import place, relation_label, status_word
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError

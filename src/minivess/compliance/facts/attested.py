@@ -8,8 +8,10 @@ from minivess.compliance.trace.tree import Tree
 from minivess.foundation.implements import implements
 from minivess.records.device.attested import (
     ATTESTED_FORMAT,
+    Approvable,
     Attested,
     AttestedGap,
+    Counted,
     JustifiedGap,
     KnownAnomaly,
     gap_key,
@@ -23,7 +25,13 @@ _LONGEST = 10_000
 
 @implements("REQ-232")
 def attested_of(
-    tree: Tree, coverage: Iterable[ClauseCoverage], tool: Tool, missing: Iterable[str] | None = None
+    tree: Tree,
+    coverage: Iterable[ClauseCoverage],
+    tool: Tool,
+    missing: Iterable[str] | None = None,
+    *,
+    counted: tuple[Counted, ...] | None = None,
+    approvable: tuple[Approvable, ...] | None = None,
 ) -> Attested:
     """What is attested of a source tree.
 
@@ -32,6 +40,8 @@ def attested_of(
         coverage: how the clauses of standards stand for it.
         tool: what found it.
         missing: chapters of documents that are owed and not written, each in a sentence; None: not looked at.
+        counted: what the gates count in it; None: not counted.
+        approvable: what has to be approved; None: not looked at.
     """
     still_open = [
         AttestedGap(kind=one.gap.kind, item=_text(one.gap.item), message=_text(one.gap.message))
@@ -57,6 +67,8 @@ def attested_of(
             KnownAnomaly(id=one.id, title=one.title) for one in sorted(anomalies, key=lambda one: (one.id, one.title))
         ),
         missing_chapters=None if missing is None else tuple(sorted(_text(one) for one in missing)),
+        counted=counted,
+        approvable=approvable,
     )
 
 

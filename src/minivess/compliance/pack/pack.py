@@ -53,6 +53,7 @@ from minivess.compliance.release.lineage_events import RunEvent, expected_event,
 from minivess.compliance.rules.log_facts import LogFacts
 from minivess.compliance.site.matrix.chains import chains_csv
 from minivess.compliance.site.writer import site_files
+from minivess.compliance.standards.counted import approvable_in, counted_in
 from minivess.compliance.verification.pack_checks.identities import identities_of
 from minivess.compliance.verification.pack_checks.log_tables import log_tables
 from minivess.compliance.verification.pack_checks.soup import check_soup
@@ -322,7 +323,16 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
         **bills_of(dossier),
         "release/policy.json": policy_file(inputs.policy),
         "release/risks.json": canonical(dossier.risks.residual()),
-        "release/attested.json": canonical(attested_of(inputs.tree, inputs.coverage, inputs.tool, dossier.missing)),
+        "release/attested.json": canonical(
+            attested_of(
+                inputs.tree,
+                inputs.coverage,
+                inputs.tool,
+                dossier.missing,
+                counted=counted_in(inputs.counted_from),
+                approvable=approvable_in(inputs.tree),
+            )
+        ),
         "release/cases.csv": cases_csv(dossier.evaluation).encode("utf-8"),
     }
 

@@ -1,21 +1,19 @@
 """The facts that the gates judge, from the entries of a log and the files of a release.
 
 `facts_in` puts them together from records, `read_gate_facts` from the files of a pack. A build and a verifier judge the same
-facts with the same function. `DENOMINATORS` is the one table of what each kind of gate counts, and of what may be zero and
-why: a gate over nothing has shown nothing, so it fails.
+facts with the same function.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 
 from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted_runs
+from minivess.compliance.release.gating.gate_figures import hours_since_witness, unapproved
 from minivess.compliance.release.lineage_events import EVENTS, entries_without_event, expected_event
 from minivess.compliance.release.pack_files import EXPORT, export_of, json_of, record_of
 from minivess.foundation.errors import VerificationError
@@ -23,13 +21,11 @@ from minivess.foundation.implements import implements
 from minivess.foundation.reading.json_records import first_error
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.split import SplitManifest
-from minivess.records.device.attested import Attested
+from minivess.records.device.attested import Approvable, Attested, Counted
 from minivess.records.device.release import GateFacts
-from minivess.records.device.release_policy import COUNTS, DOCUMENTS, PRETRAINING, SOURCE, Gate, MetricGate
-from minivess.records.device.source_state import Reason, SourceState
+from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.evaluation.measures import DICE
 from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.items.trace import ResultReport
 from minivess.records.log.entry import Entry
@@ -64,6 +60,8 @@ class ReleaseRecords:
     justified: tuple[str, ...] = ()
     chapters: tuple[str, ...] | None = None
     """Chapters of documents that are owed and not written."""
+    counted: tuple[Counted, ...] | None = None
+    approvable: tuple[Approvable, ...] | None = None
     events: bytes | None = None
     """Lineage events, one JSON object a line."""
     source: SourceState | None = None
@@ -93,6 +91,10 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry] | EarlierEntries)
         gaps=records.gaps,
         justified=records.justified,
         chapters=records.chapters,
+        counted=records.counted,
+        approvable=None if records.approvable is None else len(records.approvable),
+        unapproved=None if records.approvable is None else unapproved(records.approvable, known),
+        witnessed=hours_since_witness(known),
         risks=records.risks,
         openings=known.history.openings,
         undisposed=unaccounted_runs(known),
@@ -148,6 +150,8 @@ def read_gate_facts(
             gaps=None if attested is None else tuple(one.message for one in attested.gaps),
             justified=() if attested is None else tuple(f"{one.message} ({one.remark})" for one in attested.justified),
             chapters=None if attested is None else attested.missing_chapters,
+            counted=None if attested is None else attested.counted,
+            approvable=None if attested is None else attested.approvable,
             events=files.get(EVENTS),
             source=source,
         ),
@@ -238,93 +242,3 @@ def _shortfall(outcome: Judgement) -> str:
     if outcome.value is None or outcome.margin is None:
         return f"{name}: undefined"
     return f"{name}: {outcome.value:.3f} ({outcome.basis}), missed by {-outcome.margin:.3f}"
-
-
-COUNTED = ("cases", "groups", "requirements", "risks", "controls", "scenarios")
-"""What the gate `counts` looks at, in the order of the signing text."""
-
-
-@dataclass(frozen=True)
-class Denominator:
-    """What a figure is a part of."""
-
-    count: Callable[[Gate, GateFacts], int | None]
-    """How many there are; None: not known."""
-    one: str
-    several: str
-    before: str = "of"
-    """The word between the figure and the number; empty: the figure is this number."""
-    may_be_zero: str = ""
-    """Why zero is no reason to fail; empty: it is one."""
-
-    def words(self, count: int) -> str:
-        """The number with its noun."""
-        return f"{count} {self.one if count == 1 else self.several}"
-
-    def phrase(self, figure: str, count: int) -> str:
-        """A figure with what it is a part of."""
-        return f"{figure} {self.before} {self.words(count)}" if self.before else self.words(count)
-
-    @implements("REQ-269", "RC-123")
-    def fault(self, count: int | None) -> str:
-        """Why nothing was judged; empty: something was, or zero is allowed."""
-        if count is None:
-            return f"the number of {self.several} is not known"
-        return "" if count or self.may_be_zero else f"there is no {self.one}"
-
-
-def _values(gate: Gate, facts: GateFacts) -> int | None:
-    """The cases in which a measure is defined; of several classes, those in the class that has fewest of them.
-
-    A gate that names a class judges the cases of that class alone.
-    """
-    name, of_class = (gate.measure, gate.of_class) if isinstance(gate, MetricGate) else (DICE, None)
-    if facts.evaluation is None:
-        return None
-    classes = facts.evaluation.by_class.items()
-    held = [figures.aggregates.get(name) for key, figures in classes if of_class in {None, key}]
-    return min((interval.n for interval in held if interval is not None), default=None) if all(held) else None
-
-
-_VALUES = Denominator(_values, "case", "cases", "over")
-DENOMINATORS: Mapping[str, Denominator] = MappingProxyType(
-    {
-        "metric": _VALUES,
-        "baseline": _VALUES,
-        "calibration": Denominator(
-            lambda _, facts: None if facts.evaluation is None else len(facts.evaluation.tested), "case", "cases", "over"
-        ),
-        "parity": Denominator(
-            lambda _, facts: None if facts.export is None else facts.export.tested_patches, "patch", "patches", "over"
-        ),
-        PRETRAINING: Denominator(lambda _, facts: facts.members, "member", "members"),
-        "criteria": Denominator(lambda _, facts: facts.registered, "acceptance criterion", "acceptance criteria"),
-        "trace": Denominator(lambda _, facts: facts.requirements, "requirement", "requirements", "in"),
-        "risk": Denominator(
-            lambda _, facts: None if facts.risks is None else len(facts.risks.risks), "residual risk", "residual risks"
-        ),
-        "test-set": Denominator(
-            lambda _, facts: facts.openings,
-            "look",
-            "looks",
-            before="",
-            may_be_zero="the gates of figures fail without a look",
-        ),
-        "runs": Denominator(lambda _, facts: facts.runs, "training run", "training runs"),
-        "scenarios": Denominator(
-            lambda _, facts: None if facts.report is None else len(facts.report.results), "result", "results"
-        ),
-        DOCUMENTS: Denominator(
-            lambda _, facts: None if facts.chapters is None else len(facts.chapters),
-            "missing chapter",
-            "missing chapters",
-            before="",
-            may_be_zero="every chapter that is owed is written",
-        ),
-        "lineage": Denominator(
-            lambda _, facts: facts.lineage_runs, "entry with a lineage run", "entries with a lineage run"
-        ),
-        COUNTS: Denominator(lambda *_: len(COUNTED), "count", "counts"),
-        SOURCE: Denominator(lambda *_: len(get_args(Reason)), "possible reason", "possible reasons"),
-    }
-)

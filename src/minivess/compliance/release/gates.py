@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from minivess.compliance.release.gate_facts import COUNTED, DENOMINATORS
+from minivess.compliance.release.gating.bounds import UNKNOWN, bounded, first_of
+from minivess.compliance.release.gating.denominators import COUNTED, DENOMINATORS
+from minivess.compliance.release.gating.judges import JUDGES
 from minivess.foundation.implements import implements
-from minivess.records.device.gate_outcomes import Basis, GateOutcome, number_text
+from minivess.records.device.gate_outcomes import GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import (
     BUILT_IN_KINDS,
@@ -20,54 +22,14 @@ from minivess.records.device.release_policy import (
     DOCUMENTS,
     PRETRAINING,
     SOURCE,
-    BaselineGate,
-    CalibrationGate,
     CountGate,
     Gate,
-    MetricGate,
-    ParityGate,
     PretrainingGate,
     ReleasePolicy,
 )
 from minivess.records.device.source_state import Reason
-from minivess.records.evaluation.acceptance_criteria import statistic_of, worst_class
-from minivess.records.evaluation.measures import DICE, OVER_BASELINE, heading_of
-from minivess.records.evaluation.statistics.bounds import Bound
-from minivess.records.evaluation.statistics.summaries import ClassFigures
 from minivess.records.former_names import Hint
 
-_STATISTIC_NAMES = {
-    "mean": "mean",
-    "lower": "lower end of the interval",
-    "upper": "upper end of the interval",
-}
-_SIGNS = {"at least": "≥", "at most": "≤"}
-_UNKNOWN = {
-    "metric": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
-    "baseline": ("there is no evaluation on the sealed test set", "evaluate the exported model: `minivess evaluate`"),
-    "calibration": (
-        "there is no evaluation on the sealed test set",
-        "evaluate the exported model: `minivess evaluate`",
-    ),
-    "parity": ("the model was not exported", "export it: `minivess model export`"),
-    "criteria": (
-        "there is no evaluation under registered criteria",
-        "`minivess test-set criteria`, then `minivess evaluate`",
-    ),
-    "trace": ("the traceability check was not run", "run `minivess trace check`"),
-    "risk": (
-        "the risk file could not be judged",
-        "write risk/plan.yaml and risk/risks.yaml, and close the gaps that `minivess trace check` names",
-    ),
-    "test-set": ("the looks at the test set are not known", "seal the test part: `minivess data seal`"),
-    "runs": ("the training runs in the log were not counted", "train with `minivess train`, which records each run"),
-    "scenarios": ("the scenarios were not run on this tree", "run them: `minivess trace run`"),
-    "lineage": ("the delivery of lineage events is not known", "deliver what waits in the outbox"),
-    PRETRAINING: ("the run records of the members are not there", "combine the members: `minivess ensemble`"),
-    COUNTS: ("not everything that it counts was made", "make what is missing: `minivess status` names the next step"),
-    DOCUMENTS: ("the documents of the source tree were not looked at", "make the pack with this version"),
-    SOURCE: ("the state of the source tree is not known", "build the release in a clone of the source"),
-}
 _SOURCE_MENDS: Mapping[Reason, str] = MappingProxyType(
     {
         "no repository": "put the source under version control: `git init`, `git add`, `git commit`",
@@ -80,8 +42,6 @@ _SOURCE_MENDS: Mapping[Reason, str] = MappingProxyType(
         "loaded files without an origin": "`uv sync --locked`, or put what the tests load into the tree; `minivess trace run`",
     }
 )
-ATTESTED = frozenset({"trace", SOURCE, DOCUMENTS})
-"""Kinds of gates whose figure is an output of a tool, which a verifier does not compute again."""
 
 
 def load_policy(path: Path, *, say: Callable[[tuple[Hint, ...]], None] | None = None) -> ReleasePolicy:
@@ -152,126 +112,12 @@ def outcomes_of(results: Iterable[GateResult]) -> tuple[GateOutcome, ...]:
 
 
 def _judge_one(gate: Gate, facts: GateFacts) -> GateResult:
-    match gate:
-        case MetricGate():
-            return _metric(gate, facts)
-        case BaselineGate():
-            name, value = _worst(facts, Bound(gate.at_least), _over_baseline)
-            mend = "train longer or on more groups, until the network is better than the intensity threshold"
-            title = _titled(heading_of(OVER_BASELINE), name)
-            return _bound(gate, facts, title, value, at_least=gate.at_least, mend=mend)
-        case ParityGate():
-            value = None if facts.export is None else facts.export.max_abs_difference
-            mend = "export again, if necessary with another opset: the graph differs from the evaluated model"
-            return _bound(gate, facts, "Largest difference of ONNX and PyTorch", value, at_most=gate.at_most, mend=mend)
-        case CalibrationGate():
-            name, value = _worst(facts, Bound(at_most=gate.at_most), lambda figures: figures.ece)
-            mend = "calibrate on more groups: the probabilities are not well calibrated"
-            title = _titled("Expected calibration error", name)
-            return _bound(gate, facts, title, value, at_most=gate.at_most, mend=mend)
-        case CountGate() | PretrainingGate():
-            return _count(gate, facts)
-
-
-def _metric(gate: MetricGate, facts: GateFacts) -> GateResult:
-    evaluation = facts.evaluation
-    name, value = _worst(
-        facts,
-        Bound(gate.at_least, gate.at_most),
-        lambda figures: None if evaluation is None else statistic_of(evaluation, figures, gate.measure, gate.statistic),
-        gate.of_class,
-    )
-    unit = None if evaluation is None else evaluation.unit
-    title = f"{heading_of(gate.measure, unit)}, {_STATISTIC_NAMES[gate.statistic]}"
-    title = _titled(title, name) if gate.of_class is None else f"{title}, class {gate.of_class}"
-    judged = None if evaluation is None else evaluation.by_class.get(name)
-    interval = None if judged is None else judged.aggregates.get(gate.measure)
-    why = None
-    if evaluation is not None and judged is None:
-        why = f"the evaluation has no class {gate.of_class}"
-    if evaluation is not None and interval is not None and value is None:
-        cases = len(evaluation.tested)
-        why = "the cases of one group alone give no interval"
-        if interval.n < cases:
-            why = f"it is undefined in {cases - interval.n} of {cases} cases"
-    mend = "train longer or on more groups, then ask for a new look at the test set; or narrow the intended use"
-    made = "" if interval is None else f" ({interval.basis})"
-    return _bound(
-        gate, facts, title, value, at_least=gate.at_least, at_most=gate.at_most, mend=mend, why=why, made=made
-    )
-
-
-@implements("REQ-319", "REQ-339", "RC-142")
-def _worst(
-    facts: GateFacts, bound: Bound, figure_of: Callable[[ClassFigures], float | None], of_class: str | None = None
-) -> tuple[str | None, float | None]:
-    """The class that a gate judges, and its figure: the class that it names, else the one with the smallest margin.
-
-    Without an evaluation, or where it does not have the class, the figure is None.
-    """
-    if facts.evaluation is None:
-        return None, None
-    classes = sorted(facts.evaluation.by_class.items(), key=_by_name)
-    figures = [(name, figure_of(one)) for name, one in classes if of_class in {None, name}]
-    return worst_class(figures, lambda pair: bound.judge(pair[1])) or (of_class, None)
-
-
-def _by_name(pair: tuple[str | None, object]) -> str:
-    return pair[0] or ""
-
-
-def _titled(title: str, of_class: str | None) -> str:
-    return title if of_class is None else f"{title}, worst of all classes: {of_class}"
-
-
-def _over_baseline(figures: ClassFigures) -> float | None:
-    dice = figures.aggregates.get(DICE)
-    return None if dice is None or dice.n == 0 else dice.mean - figures.baseline.mean
-
-
-@implements("REQ-269", "RC-11", "RC-123")
-def _bound(
-    gate: Gate,
-    facts: GateFacts,
-    title: str,
-    value: float | None,
-    *,
-    mend: str,
-    at_least: float | None = None,
-    at_most: float | None = None,
-    why: str | None = None,
-    made: str = "",
-) -> GateResult:
-    bound = Bound(at_least, at_most)
-    limit, comparison = bound.limit, bound.side
-    verdict = bound.judge(value)
-    basis: Basis = "attested" if gate.kind in ATTESTED else "derived"
-    required = f"required: {_SIGNS[comparison]} {number(limit)}"
-    whole = DENOMINATORS[gate.kind]
-    count = whole.count(gate, facts)
-    if (value is not None or count == 0) and (fault := whole.fault(count)):
-        value, why, mend = None, fault, _UNKNOWN[gate.kind][1]
-    if value is None or verdict.margin is None or count is None:
-        unknown, mend = (why, mend) if why else _UNKNOWN[gate.kind]
-        passed, value, margin, words = False, None, None, f"not known, because {unknown}; {required}"
-    else:
-        passed, margin = verdict.met, verdict.margin
-        words = f"{whole.phrase(number(value), count)}, {required}"
-        words += ("" if passed else f", missed by {number(abs(margin))}") + made
-    return GateResult(
-        id=gate.id,
-        kind=gate.kind,
-        title=title,
-        basis=basis,
-        passed=passed,
-        value=value,
-        comparison=comparison,
-        limit=limit,
-        margin=margin,
-        of=count,
-        message=f"{title}: {words}",
-        mend="" if passed else mend,
-    )
+    judged_by = JUDGES.get(gate.kind)
+    if judged_by is not None:
+        return judged_by(gate, facts)
+    if not isinstance(gate, CountGate | PretrainingGate):
+        raise TypeError(f"nothing judges a gate of the kind {gate.kind}")
+    return _count(gate, facts)
 
 
 def _count(gate: CountGate | PretrainingGate, facts: GateFacts) -> GateResult:
@@ -333,7 +179,7 @@ def _count(gate: CountGate | PretrainingGate, facts: GateFacts) -> GateResult:
         SOURCE: ("Reasons against a release from this source", _source_faults(facts), _source_mend(facts)),
     }[gate.kind]
     value = None if offenders is None else float(len(offenders))
-    result = _bound(gate, facts, title, value, at_most=float(gate.at_most), mend=mend)
+    result = bounded(gate, facts, title, value, at_most=float(gate.at_most), mend=mend)
     if offenders == [] and result.of is not None and result.passed:
         result = result.model_copy(update={"message": _nothing_open(gate.kind, result.of, facts)})
     if gate.kind == "trace" and facts.justified:
@@ -341,8 +187,7 @@ def _count(gate: CountGate | PretrainingGate, facts: GateFacts) -> GateResult:
         result = result.model_copy(update={"message": message})
     if result.passed or not offenders or gate.kind in {"test-set", "lineage"}:
         return result
-    more = f" and {len(offenders) - 3} more" if len(offenders) > 3 else ""
-    return result.model_copy(update={"message": f"{result.message}: {'; '.join(offenders[:3])}{more}"})
+    return result.model_copy(update={"message": f"{result.message}: {first_of(offenders)}"})
 
 
 def _nothing_open(kind: str, count: int, facts: GateFacts) -> str:
@@ -394,7 +239,7 @@ def _source_faults(facts: GateFacts) -> list[str] | None:
 
 def _source_mend(facts: GateFacts) -> str:
     reasons = () if facts.source is None else facts.source.not_releasable
-    return "; ".join(_SOURCE_MENDS[reason] for reason in reasons) or _UNKNOWN[SOURCE][1]
+    return "; ".join(_SOURCE_MENDS[reason] for reason in reasons) or UNKNOWN[SOURCE][1]
 
 
 def _not_passed(facts: GateFacts) -> list[str] | None:
@@ -402,10 +247,3 @@ def _not_passed(facts: GateFacts) -> list[str] | None:
     if facts.report is None or not facts.report.results:
         return None
     return [f"{item.name} ({item.outcome})" for item in facts.report.results if item.outcome != "passed"]
-
-
-def number(value: float) -> str:
-    """A figure for people: whole numbers whole, small ones in powers of ten, others to three decimals."""
-    if value == int(value):
-        return str(int(value))
-    return f"{value:.1e}" if abs(value) < 1e-3 else f"{value:.3f}"

@@ -6,17 +6,22 @@ A named version of a named tool found it; `release.prepare` binds the file by it
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from minivess.foundation.digests import Digest
+from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText
 from minivess.records.device.preparation import Tool
 from minivess.records.items.items import ItemId
 
 ATTESTED_FORMAT: Literal["minivess-attested/1"] = "minivess-attested/1"
 Text = Annotated[str, StringConstraints(max_length=10_000)]
+
+
+def _absent(value: object) -> bool:
+    return value is None
 
 
 class AttestedGap(Record):
@@ -41,6 +46,33 @@ class KnownAnomaly(Record):
     title: ShortText
 
 
+AttestedKind = Literal["clauses", "drafts", "expiries", "licences", "suspects", "units", "vulnerabilities"]
+"""Kinds of gates whose figure is the number of offenders that a tool found."""
+
+
+@implements("REQ-550")
+class Counted(Record):
+    """What a tool found for the gates of one kind: how many things it looked at, and which of them offend."""
+
+    about: Annotated[str, StringConstraints(max_length=200)] = ""
+    """The standard, of `clauses`; empty for the other kinds."""
+    kind: AttestedKind
+    of: Annotated[int, Field(ge=0)]
+    """How many things were looked at."""
+    offenders: Annotated[tuple[Text, ...], Field(max_length=100_000)]
+    """One sentence each, in order."""
+    source: Annotated[ShortText | None, Field(exclude_if=_absent)] = None
+    """What the tool looked them up in: for example a data base of vulnerabilities, with its day."""
+
+
+class Approvable(Record):
+    """Something of the source tree that has to be approved, as it stands now."""
+
+    digest: Digest
+    subject: ShortText
+    """As `trace.approve` names it."""
+
+
 class Attested(Record):
     """Gaps, open clauses and known anomalies of one source tree. Each list is in order of its texts."""
 
@@ -53,19 +85,24 @@ class Attested(Record):
     open_clauses: Annotated[tuple[Text, ...], Field(max_length=10_000)]
     anomalies: Annotated[tuple[KnownAnomaly, ...], Field(max_length=10_000)]
 
-    missing_chapters: Annotated[
-        tuple[Text, ...] | None, Field(max_length=10_000, exclude_if=lambda missing: missing is None)
-    ] = None
+    missing_chapters: Annotated[tuple[Text, ...] | None, Field(max_length=10_000, exclude_if=_absent)] = None
     """Chapters of documents that are owed and not written; None in packs of tools that did not look."""
+    counted: Annotated[tuple[Counted, ...] | None, Field(max_length=1_000, exclude_if=_absent)] = None
+    """By kind, and of clauses by standard; None in packs of tools that did not count."""
+    approvable: Annotated[tuple[Approvable, ...] | None, Field(max_length=1_000, exclude_if=_absent)] = None
+    """What has to be approved; None in packs of tools that did not look."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        keys: tuple[tuple[str, list[tuple[str, ...]]], ...] = (
+        keys: tuple[tuple[str, list[tuple[Any, ...]]], ...] = (
             ("gaps", [tuple(gap_key(one)) for one in self.gaps]),
             ("justified", [(*gap_key(one), one.remark) for one in self.justified]),
             ("open_clauses", [(one,) for one in self.open_clauses]),
             ("anomalies", [(one.id, one.title) for one in self.anomalies]),
             ("missing_chapters", [(one,) for one in self.missing_chapters or ()]),
+            ("counted", [(one.about, one.kind, one.of, one.offenders) for one in self.counted or ()]),
+            *((f"offenders of {one.kind}", [(said,) for said in one.offenders]) for one in self.counted or ()),
+            ("approvable", [(one.digest, one.subject) for one in self.approvable or ()]),
         )
         for name, found in keys:
             if any(before > after for before, after in pairwise(found)):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.device.attested import Counted
 from minivess.records.device.gate_outcomes import Basis
 from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.evaluation import EvaluationRecord
@@ -33,6 +34,14 @@ class GateFacts(Record):
     """Gaps of traceability that are open, each in a sentence, with file and line where they are known."""
     chapters: tuple[str, ...] | None = None
     """Chapters of documents that are owed and not written, each in a sentence."""
+    counted: tuple[Counted, ...] | None = None
+    """What the tool counted in the source tree, by kind of gate."""
+    approvable: Annotated[int, Field(ge=0)] | None = None
+    """How much has to be approved."""
+    unapproved: tuple[str, ...] | None = None
+    """Of that, what nobody approved as it is now."""
+    witnessed: float | None = None
+    """Hours from the newest attestation of the time of a checkpoint to the last entry; None without one."""
     justified: tuple[str, ...] = ()
     """Gaps for which a justification counts, each with who and until when: no gate fails, and all are named."""
     risks: ResidualRisks | None = None

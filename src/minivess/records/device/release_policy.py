@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug
+from minivess.records.device.attested import AttestedKind
 from minivess.records.evaluation.cases import OfClass
 from minivess.records.evaluation.measures import MeasureName
 from minivess.records.people.approval import Policy
@@ -18,6 +19,8 @@ SOURCE = "source"
 """Kind and name of the gate that fails for each reason why nothing may be released from the source tree."""
 DOCUMENTS = "documents"
 """Kind of the gate that fails while chapters of documents are owed and not written."""
+APPROVALS = "approvals"
+"""Kind of the gate that fails while something has to be approved and was not, as it is now."""
 BUILT_IN_KINDS = (COUNTS, SOURCE)
 """Gates that are judged before every release, in this order after those of the policy."""
 PRETRAINING = "pretraining"
@@ -68,7 +71,24 @@ class CalibrationGate(Record):
     at_most: Annotated[float, Field(ge=0, le=1)]
 
 
-@implements("REQ-218")
+CountKind = Literal[
+    "criteria",
+    "trace",
+    "risk",
+    "test-set",
+    "runs",
+    "scenarios",
+    "lineage",
+    "documents",
+    "counts",
+    "source",
+    "approvals",
+    AttestedKind,
+]
+"""What can be counted."""
+
+
+@implements("REQ-218", "REQ-550")
 class CountGate(Record):
     """A number of things that are wrong, which must not exceed a limit (zero unless stated).
 
@@ -79,20 +99,73 @@ class CountGate(Record):
     controls and scenarios of which there are none; `documents`: chapters that the manufacturer owes and that are not written;
     `source`: reasons why nothing may be released from the source tree, for
     example uncommitted changes. `counts` and `source` are built in: they are judged with and without a line here, and allow
-    no exception.
+    no exception. `approvals`: plans, requirements and the like that nobody approved as they stand now. The other kinds count
+    what the tool found in the source tree: `suspects`: links of which one end changed after the review; `units`: software
+    units without passed tests on this tree; `clauses`: open clauses of one standard; `vulnerabilities`: known ones that nobody
+    dealt with; `licences`: packages under a licence that is not allowed; `expiries`: justifications that no longer count;
+    `drafts`: texts that say that they are drafts, and requirements with an open point.
     """
 
-    kind: Literal[
-        "criteria", "trace", "risk", "test-set", "runs", "scenarios", "lineage", "documents", "counts", "source"
-    ]
+    kind: CountKind
     id: Slug
+    standard: Annotated[ShortText | None, Field(exclude_if=lambda standard: standard is None)] = None
+    """Of `clauses`: the standard, as `minivess trace standards` calls it."""
     at_most: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _of_a_standard(self) -> CountGate:
+        if (self.standard is None) != (self.kind != "clauses"):
+            raise ValueError("a gate of the kind `clauses` names a `standard`, and no other does")
+        return self
 
     @model_validator(mode="after")
     def _no_exception(self) -> CountGate:
         if self.kind in BUILT_IN_KINDS and self.at_most:
             raise ValueError(f"the gate `{self.kind}` allows no exception")
         return self
+
+
+@implements("REQ-551")
+class ConformalGate(Record):
+    """The recall of the conformal mask on the test set: the coverage that was promised."""
+
+    kind: Literal["conformal"]
+    id: Slug
+    statistic: Literal["mean", "lower", "upper"] = "mean"
+    at_least: Annotated[float, Field(ge=0, le=1)]
+
+
+@implements("REQ-551")
+class SubgroupGate(Record):
+    """The largest difference of the means of a subgroup and of all other groups, over the subgroups of one attribute.
+
+    A mean is over independent groups, and of several classes the worst counts. Cases that do not state the attribute are a
+    subgroup. With fewer than two subgroups nothing is known, and the gate fails.
+    """
+
+    kind: Literal["subgroups"]
+    id: Slug
+    measure: MeasureName
+    attribute: ShortText
+    at_most: Annotated[float, Field(ge=0)]
+
+
+@implements("REQ-551")
+class LatencyGate(Record):
+    """Seconds of one patch through the exported graph, as they were measured when it was exported."""
+
+    kind: Literal["latency"]
+    id: Slug
+    at_most: Annotated[float, Field(gt=0)]
+
+
+@implements("REQ-551")
+class WitnessGate(Record):
+    """Hours from the newest entry that attests the time of a checkpoint to the last entry before the preparation."""
+
+    kind: Literal["witness"]
+    id: Slug
+    at_most: Annotated[float, Field(ge=0)]
 
 
 @implements("REQ-330", "RC-140")
@@ -113,7 +186,17 @@ class PretrainingGate(Record):
 
 
 Gate = Annotated[
-    MetricGate | BaselineGate | ParityGate | CalibrationGate | CountGate | PretrainingGate, Field(discriminator="kind")
+    MetricGate
+    | BaselineGate
+    | ParityGate
+    | CalibrationGate
+    | ConformalGate
+    | SubgroupGate
+    | LatencyGate
+    | WitnessGate
+    | CountGate
+    | PretrainingGate,
+    Field(discriminator="kind"),
 ]
 
 

@@ -10,7 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from minivess.foundation.implements import implements
-from minivess.records.device.release_policy import BaselineGate, Gate, MetricGate, ReleasePolicy
+from minivess.records.device.release_policy import (
+    BaselineGate,
+    ConformalGate,
+    CountGate,
+    Gate,
+    MetricGate,
+    ReleasePolicy,
+    SubgroupGate,
+)
 from minivess.records.evaluation.evaluation import AnalysisPlan, Criterion
 from minivess.records.evaluation.margins import Margin
 from minivess.records.evaluation.measures import FORMER, OVER_BASELINE
@@ -116,6 +124,11 @@ def gates_beyond_criteria(policy: ReleasePolicy, criteria: Iterable[Criterion]) 
             found.append(
                 f"gate {gate.id}: an expected calibration error of at most {gate.at_most!r} is no acceptance criterion"
             )
+        elif isinstance(gate, ConformalGate | SubgroupGate):
+            found += [
+                f"gate {gate.id}: {what} of {_words(side)} {limit!r} is no acceptance criterion"
+                for (what, side), limit in _of_gates((gate,)).items()
+            ]
         elif isinstance(gate, MetricGate | BaselineGate):
             for (what, side), limit in _of_gates((gate,)).items():
                 there = asked.get((what, side), asked.get((what.split(_CLASS)[0], side)))
@@ -166,8 +179,13 @@ def _rows(gate: Gate) -> Iterator[tuple[str, str, float]]:
             yield what, "at_most", gate.at_most
     elif isinstance(gate, BaselineGate):
         yield _BASELINE, "at_least", gate.at_least
+    elif isinstance(gate, ConformalGate):
+        yield f"{gate.kind}, {gate.statistic}", "at_least", gate.at_least
+    elif isinstance(gate, SubgroupGate):
+        yield f"{gate.kind}, {gate.measure} by {gate.attribute}", "at_most", gate.at_most
     else:
-        yield gate.kind, "at_most", gate.at_most
+        standard = gate.standard if isinstance(gate, CountGate) else None
+        yield gate.kind if standard is None else f"{gate.kind}, {standard}", "at_most", gate.at_most
 
 
 def _strictest(rows: Iterable[tuple[str, str, float]]) -> Limits:

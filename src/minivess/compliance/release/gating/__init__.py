@@ -1,0 +1,1 @@
+"""How single gates are judged."""

@@ -2140,7 +2140,8 @@ class Release:
         whole, device = self.json("bom/sbom.cdx.json"), self.prepared["device"]
         stated = component_of(fit(whole.get("metadata", {}), "object", SBOM).get("component"))
         rows = soup_rows(self.files[SOUP])
-        check_same("%s %s" % stated[:2], "%(name)s %(version)s" % device, SBOM + ": the component", "in the release")
+        fits = stated[:2] == (device["name"], device["version"])
+        need(fits, "%s is of %s %s, and the release is of %s %s", SBOM, *stated[:2], device["name"], device["version"])
         found = [(component_of(one), one) for one in fit(whole.get("components"), "list", SBOM)]
         shipped = {n for n, one in found if n[2] and str(one.get("scope", "required")) in {"required", "optional"}}
         listed = {row for row in rows if row[2]}

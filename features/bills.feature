@@ -27,3 +27,22 @@ Feature: Bills of materials
       | sbom  | an unknown licence     | does not meet CycloneDX 1.6 |
       | tools | a link that is no URL  | which is no URL             |
       | ml    | a measure without type | does not meet CycloneDX 1.6 |
+
+  @REQ-535
+  Scenario Outline: A review of published anomalies counts for its version
+    Given a SOUP item for click 8.3.0 whose anomalies were reviewed for <version>
+    When the SOUP list is made
+    Then click has purpose, requirements, platform and anomalies of the item
+    And its review is "<review>"
+
+    Examples:
+      | version | review                                                                     |
+      | 8.3.0   | reviewed by rosa on 2026-11-01: Nothing that touches the device.           |
+      | 8.2.0   | not reviewed for this version; rosa reviewed 8.2.0 on 2026-11-01           |
+      | none    | not reviewed                                                               |
+
+  @REQ-535
+  Scenario: The document of the SOUP shows what changed since the release before
+    Given two releases, of which the second has another version of click
+    Then the SOUP document of the second says that click was "8.3.0"
+    And that of the first says that there was no release before

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.facts.cyclonedx import validate_bom
+from minivess.compliance.facts.soup import SoupItem, soup, soup_csv
 from minivess.foundation.errors import RefusedError
+from minivess.records.items.items import SoupItem as StatedSoup
 from tests.support.builders.layout2_pack import small_pack
+from tests.support.builders.release_builder import LOCK
+from tests.support.builders.second_release import TwoReleases, first_pack, second_of
 
 scenarios("bills.feature")
 
@@ -26,6 +33,10 @@ FAULTS: dict[str, Any] = {
 @dataclass
 class Story:
     bills: dict[str, Document] = field(default_factory=dict)
+    lock: Path = Path()
+    item: StatedSoup | None = None
+    rows: tuple[SoupItem, ...] = ()
+    releases: TwoReleases | None = None
 
     def listed(self, bill: str) -> dict[str, Document]:
         """The components of a bill by their name."""
@@ -55,6 +66,36 @@ def _(story: Story, bill: str, fault: str) -> None:
     name, value = FAULTS[fault]
     document["components"][-1][name] = value
     story.bills[bill] = document
+
+
+@given(parsers.parse("a SOUP item for click 8.3.0 whose anomalies were reviewed for {version}"))
+def _(story: Story, version: str, tmp_path: Path) -> None:
+    story.lock = tmp_path / "uv.lock"
+    story.lock.write_text(LOCK, encoding="utf-8")
+    read = {"version": version, "day": "2026-11-01", "by": "rosa", "found": "Nothing that touches the device."}
+    stated: dict[str, Any] = {
+        "id": "SOUP-02",
+        "title": "Click",
+        "source": {"path": "requirements/soup.yaml", "line": 1},
+        "package": "click",
+        "purpose": "Reads the command line.",
+        "requirements": ["It shall refuse unknown options.", "It shall import quickly."],
+        "platform": {"python": ">=3.10", "builds": ["any"], "also": "A terminal."},
+        "anomalies": "Listed at its tracker.",
+        "anomalies_read": None if version == "none" else read,
+    }
+    story.item = StatedSoup.model_validate(stated)
+
+
+@given("two releases, of which the second has another version of click")
+def _(story: Story) -> None:
+    story.releases = second_of(first_pack(), tree={"uv.lock": LOCK.replace("8.3.0", "8.3.1")})
+
+
+@when("the SOUP list is made")
+def _(story: Story) -> None:
+    assert story.item is not None
+    story.rows = soup(story.lock, items=(story.item,))
 
 
 @when("its bills of materials are read")
@@ -128,3 +169,34 @@ def _(story: Story, reason: str) -> None:
     [document] = story.bills.values()
     with pytest.raises(RefusedError, match=reason):
         validate_bom(document)
+
+
+@then("click has purpose, requirements, platform and anomalies of the item")
+def _(story: Story) -> None:
+    [row] = [one for one in csv.DictReader(io.StringIO(soup_csv(story.rows))) if one["name"] == "click"]
+    assert (row["item"], row["purpose"]) == ("SOUP-02", "Reads the command line.")
+    assert row["requirements"] == "It shall refuse unknown options. It shall import quickly."
+    assert row["platform"] == "Python >=3.10; built for any. A terminal."
+    assert row["anomalies"] == "Listed at its tracker."
+
+
+@then(parsers.parse('its review is "{review}"'))
+def _(story: Story, review: str) -> None:
+    [row] = [one for one in story.rows if one.name == "click"]
+    assert (row.review, row.reviewed) == (review, review.startswith("reviewed"))
+
+
+@then('the SOUP document of the second says that click was "8.3.0"')
+def _(story: Story) -> None:
+    assert story.releases is not None
+    page = story.releases.second.files["data/documents/soup.html"].decode("utf-8")
+    assert "Changes are those since release 1.0.0." in page
+    assert "was version 8.3.0" in page
+
+
+@then("that of the first says that there was no release before")
+def _(story: Story) -> None:
+    assert story.releases is not None
+    page = story.releases.first["data/documents/soup.html"].decode("utf-8")
+    assert "there is no release before this one" in page
+    assert "was version" not in page

@@ -15,7 +15,7 @@ from minivess.compliance.documents.content.shown_items import items_of_kind
 from minivess.compliance.documents.content.structure import structure_of
 from minivess.compliance.documents.content.texts import text_blocks
 from minivess.compliance.documents.content.title_blocks import document_id, revision_history, title_block
-from minivess.compliance.documents.content.views import views_of
+from minivess.compliance.documents.content.views import soup_changes, views_of
 from minivess.compliance.documents.data_card import data_card
 from minivess.compliance.documents.dossier import Dossier, PackInputs
 from minivess.compliance.documents.formats.made import in_formats
@@ -76,6 +76,7 @@ def document_models(
         "odometer": odometer_sentence(dossier),
         "own_templates": renderer.used(),
         "difference": difference,
+        "soup_changes": soup_changes(difference),
     }
     drawings = {} if structure.drawing is None else {"drawing:items": structure.drawing}
     return tuple(_model(renderer, dossier, one, facts, drawings) for one in DOCUMENTS)

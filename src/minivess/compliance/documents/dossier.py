@@ -47,6 +47,7 @@ from minivess.records.device.workspace_files import (
     file_of,
 )
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.items.items import SoupItem as StatedSoup
 from minivess.records.items.trace import LogStory, ResultReport
 from minivess.records.items.trace_data import ClauseCoverage, TraceProject
 from minivess.records.models.exports.export import ExportRecord
@@ -184,7 +185,7 @@ def gather(inputs: PackInputs) -> Dossier:
         trace=_trace(inputs),
         risks=inputs.tree.risks,
         lock=lock.name,
-        soup=soup(lock, report.parts, member=member),
+        soup=soup(lock, report.parts, member=member, items=inputs.tree.items.of(StatedSoup).values()),
     )
 
 

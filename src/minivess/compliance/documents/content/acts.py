@@ -10,7 +10,6 @@ from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.standards.approved_subjects import APPROVED, TEMPLATES
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
-from minivess.records.items.items import SoupItem
 from minivess.records.items.trace import Signature
 from minivess.records.log.entry import EntryBody
 
@@ -79,9 +78,12 @@ def _reviews(dossier: Dossier) -> str:
 
 
 def _soup_review(dossier: Dossier) -> str:
-    items = dossier.inputs.tree.items.of(SoupItem).values()
-    read = sum(one.anomalies_read is not None for one in items)
-    return f"The items record a review of published anomalies for {read} of {len(items)} directly used packages."
+    stated = [row for row in dossier.soup if row.item]
+    read = sum(row.reviewed for row in stated)
+    return (
+        f"The items record a review of published anomalies at the locked version for {read} of {len(stated)} directly used "
+        "packages and parts."
+    )
 
 
 ACTS: Mapping[str, Callable[[Dossier], str]] = MappingProxyType(

@@ -16,6 +16,7 @@ from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.standards.approved_subjects import APPROVED
 from minivess.compliance.standards.filing import FilingDocument, filing, missing_chapters
 from minivess.foundation.implements import implements
+from minivess.records.changes.difference import ReleaseDifference
 from minivess.records.items.items import ChangeRequest
 from minivess.records.items.trace_data import LabelledText, TraceItem
 
@@ -86,6 +87,47 @@ def views_of(dossier: Dossier) -> dict[str, Any]:
         "approvals": _approvals(dossier),
         "evaluation_figures": _pictures(dossier),
     }
+
+
+@dataclass(frozen=True)
+class SoupChanges:
+    """What of the SOUP is new, changed or gone since the release before."""
+
+    version: str
+    """Of the release before."""
+    words: Mapping[str, str]
+    """By the name of the software: `new`, `was` with what it was before, or `removed`."""
+
+    def of(self, name: str) -> str:
+        """What changed of a row."""
+        return self.words.get(name, "unchanged")
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """What ships no longer."""
+        return tuple(sorted(name for name, words in self.words.items() if words == _REMOVED))
+
+
+_REMOVED = "removed"
+
+
+@implements("REQ-535")
+def soup_changes(difference: ReleaseDifference | None) -> SoupChanges | None:
+    """The changes of what ships; None where there is no release before, or its SOUP list could not be compared."""
+    if difference is None:
+        return None
+    section = next((one for one in difference.sections if one.name == "soup"), None)
+    if section is None or section.not_compared is not None:
+        return None
+    words = {
+        one.id: {
+            "added": "new",
+            "removed": _REMOVED,
+            "changed": "was " + ", ".join(f"{field.field} {field.old or 'none'}" for field in one.fields),
+        }[one.kind]
+        for one in section.changes
+    }
+    return SoupChanges(difference.old.version, words)
 
 
 def _value(item: TraceItem, label: str) -> str:

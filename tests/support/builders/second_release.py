@@ -29,6 +29,25 @@ CHANGED = {
 }
 """The source tree of the second release, where it differs."""
 
+CHANGE_PLAN = """\
+format: minivess-change-plan/1
+modifications:
+  - id: retraining
+    title: Trained again
+    kinds: [new-training-data, retraining, calibration]
+    description: More cases of the same use.
+    protocol: One look. Every gate passes.
+    impact: A subgroup can be segmented worse.
+    risks: [RISK-01]
+  - {id: upkeep, title: Upkeep, kinds: [software], description: Software., protocol: Tests., impact: Defects.}
+fixed: [architecture, sealed-test-set, acceptance-criteria]
+performance:
+  - {measure: dice, margin: 0.02, at_least: 0.85, subgroups_at_least: 0.8}
+data: {parts: [train], added_at_most: 2}
+looks_at_most: 2
+"""
+"""The plan of the first release, and of the second one."""
+
 
 @dataclass(frozen=True)
 class TwoReleases:
@@ -56,7 +75,10 @@ def first_pack() -> SmallPack:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     policy = release_builder.policy_of_release()
     gates = tuple(one.model_copy(update={"at_most": 2}) if one.id == "test-set" else one for one in policy.gates)
-    release = release_builder.make_release(folder, policy=policy.model_copy(update={"gates": gates}))
+    source = release_builder.write_source(folder / "source")
+    (source / "release").mkdir()
+    (source / "release" / "change-plan.yaml").write_text(CHANGE_PLAN, encoding="utf-8")
+    release = release_builder.make_release(folder, source=source, policy=policy.model_copy(update={"gates": gates}))
     files = read_archive(release.build(folder / "pack.zip").path.read_bytes())
     assert release.prepared is not None
     return SmallPack(files, release.prepared, release.people, release)
@@ -164,11 +186,10 @@ def better(release: Release, voxels: int) -> tuple[CaseCounts, ...]:
     for place, row in enumerate(_rows(release)):
         right = 8600 + 1000 * ((7 * place) % len(_rows(release))) // len(_rows(release)) + voxels
         changed = release_builder._counted_row(row.case, right, None, flat=False, scored=False)
-        found.append(
-            changed
-            if place != 1
-            else changed.model_copy(update={"counts": {**changed.counts, "hd95": row.counts["hd95"]}})
-        )
+        changed = changed.model_copy(update={"attributes": {"site": "north" if place == 1 else "south"}})
+        if place == 1:
+            changed = changed.model_copy(update={"counts": {**changed.counts, "hd95": row.counts["hd95"]}})
+        found.append(changed)
     return tuple(found)
 
 

@@ -6,6 +6,7 @@ import click
 
 from minivess.cli.groups import Group
 from minivess.cli.release.build import build, check, policy
+from minivess.cli.release.change_control import pccp_check
 from minivess.cli.release.difference import diff
 from minivess.cli.release.filings import export
 from minivess.cli.release.revocation import revoke
@@ -16,11 +17,11 @@ from minivess.cli.release.verification import verify
 
 @click.group(
     cls=Group,
-    sections={"Commands": ("policy", "scan", "check", "build", "sign", "cosign", "verify", "diff", "export", "revoke")},
+    sections={"Commands": ("policy", "scan", "check", "build", "sign", "cosign", "verify", "diff", "pccp-check", "export", "revoke")},
 )
 def release() -> None:
     """Check, build, sign, verify, compare and revoke evidence packs."""
 
 
-for _command in (policy, scan, check, build, sign, cosign, verify, diff, export, revoke):
+for _command in (policy, scan, check, build, sign, cosign, verify, diff, pccp_check, export, revoke):
     release.add_command(_command)

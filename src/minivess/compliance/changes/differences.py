@@ -19,6 +19,7 @@ from minivess.records.changes.difference import (
     Section,
 )
 from minivess.records.evaluation.comparison.evaluations import ComparedEvaluation, Comparison, compare
+from minivess.records.evaluation.margins import Margin
 
 SEED = 0
 """Of the draws of paired intervals: the same packs give the same figures."""
@@ -96,8 +97,14 @@ def _fields(old: Thing | None, new: Thing | None) -> Iterator[ChangedField]:
 
 
 @implements("REQ-571")
-def measures_of(old: PackedRelease, new: PackedRelease) -> Measures:
-    """The figures of both, and their paired comparison where both were evaluated on the same sealed cases."""
+def measures_of(old: PackedRelease, new: PackedRelease, margins: tuple[Margin, ...] = ()) -> Measures:
+    """The figures of both, and their paired comparison where both were evaluated on the same sealed cases.
+
+    Args:
+        old: the earlier release.
+        new: the later one.
+        margins: in place of those that the analysis plan of the later look registered.
+    """
     try:
         first, second = old.evaluation, new.evaluation
     except VerificationError as error:
@@ -121,12 +128,12 @@ def measures_of(old: PackedRelease, new: PackedRelease) -> Measures:
     )
     unit = first.unit if first.unit == second.unit else None
     try:
-        return Measures(values=values, unit=unit, paired=_paired(old, new))
+        return Measures(values=values, unit=unit, paired=_paired(old, new, margins))
     except MinivessError as error:
         return Measures(values=values, unit=unit, not_paired=error.message)
 
 
-def _paired(old: PackedRelease, new: PackedRelease) -> Comparison:
+def _paired(old: PackedRelease, new: PackedRelease, margins: tuple[Margin, ...]) -> Comparison:
     """The comparison, with the margins that were registered before the later look where the log has both evaluations.
 
     Raises:
@@ -142,6 +149,7 @@ def _paired(old: PackedRelease, new: PackedRelease) -> Comparison:
         new.evaluation,
         (known[0], known[1]),
         seed=SEED,
+        margins={one.measure: one.loss for one in margins},
         registered=logged.margins_of(*known) if both else None,
     )
 

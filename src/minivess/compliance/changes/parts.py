@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from minivess.compliance.changes.packed_release import PackedRelease
 from minivess.compliance.release.pack_files import export_of, json_of, json_value, record_of, text_of
+from minivess.compliance.verification.pack_checks.source_files import LISTING, listed_files
 from minivess.foundation.errors import VerificationError
 from minivess.foundation.reading.json_records import parse_json_record
 from minivess.records.data.dataset import DatasetManifest
@@ -191,6 +192,9 @@ def _code(release: PackedRelease) -> Things:
         "lock file": Thing("Lock file", {"digest": release.stated.environment}),
         "build": Thing("Made by", {"program": f"{tool.name} {tool.version}"}),
     }
+    if LISTING in release.files:
+        listed = listed_files(release.files[LISTING])
+        found |= {f"file {name}": Thing(name, {"digest": f"sha256:{digest}"}) for name, digest in listed.items()}
     places: dict[str, set[str]] = {}
     for item in release.trace.items:
         for place in item.code:
@@ -251,3 +255,13 @@ PARTS: tuple[ComparedPart, ...] = (
     ComparedPart("people", "People", _people),
 )
 """Every part that is compared, in the order of reports."""
+
+
+def part_of(name: str, release: PackedRelease) -> Things:
+    """One part of a release.
+
+    Raises:
+        MinivessError: the pack does not have it, or has it malformed.
+        KeyError: there is no part of this name.
+    """
+    return {one.name: one.read for one in PARTS}[name](release)

@@ -21,6 +21,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from minivess.compliance.items.items import FOLDERS
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
+from minivess.records.changes.change_plan import ChangePlan
 from minivess.records.device.project import Project
 from minivess.records.items.justification import Justification
 from minivess.records.items.risk_plan import RiskPlan
@@ -36,6 +37,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     made["justifications.json"] = _list_schema("justifications", {"justifications": Justification})
     made["risk-plan.json"] = _record_schema(RiskPlan)
     made["trace.json"] = _record_schema(TraceData, mode="serialization")
+    made["change-plan.json"] = _record_schema(ChangePlan)
     made["project.json"] = _record_schema(Project)
     return made
 

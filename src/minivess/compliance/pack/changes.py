@@ -1,13 +1,16 @@
-"""What differs from the release before, as a file of the pack."""
+"""The plan of changes, and what differs from the release before, as files of the pack."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
+from minivess.compliance.changes.change_plan_file import load_change_plan
 from minivess.compliance.changes.differences import difference_of
 from minivess.compliance.changes.packed_release import PackedRelease, Stated
+from minivess.compliance.changes.plan_bounds import PLAN
 from minivess.compliance.documents.dossier import PackInputs
+from minivess.compliance.proofs.canonical import canonical
 from minivess.compliance.release.derivation import gates_file
 from minivess.compliance.release.gates import outcomes_of
 from minivess.compliance.release.layout import DATA
@@ -18,6 +21,17 @@ from minivess.records.changes.difference import ReleaseDifference
 
 CHANGES = "release/changes.json"
 """The name of the file, relative to `data/`."""
+
+
+@implements("REQ-580")
+def plan_files(inputs: PackInputs) -> dict[str, bytes]:
+    """The plan of changes by its name relative to `data/`; empty where the source tree has none.
+
+    Raises:
+        InputError: it is malformed.
+    """
+    plan = load_change_plan(inputs.source)
+    return {} if plan is None else {PLAN.removeprefix(DATA): canonical(plan)}
 
 
 @implements("REQ-572")

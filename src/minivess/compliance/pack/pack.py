@@ -31,7 +31,7 @@ from minivess.compliance.facts.attested import attested_of
 from minivess.compliance.facts.cyclonedx import validate_bom
 from minivess.compliance.pack.bag import TAG_MANIFEST, bag
 from minivess.compliance.pack.bills import bills_of
-from minivess.compliance.pack.changes import CHANGES, difference_for
+from minivess.compliance.pack.changes import CHANGES, difference_for, plan_files
 from minivess.compliance.pack.crate import crate
 from minivess.compliance.pack.item_exports import item_exports
 from minivess.compliance.pack.source_tree import source_files
@@ -180,7 +180,12 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
     files |= _derived(dossier)
     files |= {f"traceability/{name}": content for name, content in site_files(dossier.trace)}
     files |= evidence_files(dossier)
-    files |= {**source_files(inputs), **item_exports(inputs), **log_tables(inputs.log.entries, inputs.log.register)}
+    files |= {
+        **source_files(inputs),
+        **plan_files(inputs),
+        **item_exports(inputs),
+        **log_tables(inputs.log.entries, inputs.log.register),
+    }
     files |= _verifier(inputs.templates)
     files |= {} if inputs.uncommitted is None else {UNCOMMITTED.removeprefix(DATA): inputs.uncommitted}
     renderer = renderer_of(inputs)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from minivess.compliance.changes.change_plan_file import load_change_plan
 from minivess.compliance.documents.content.acts import approval_of, day_of, name_of
 from minivess.compliance.documents.content.facts import OPEN
 from minivess.compliance.documents.content.shown_items import items_of_kind
@@ -86,6 +87,7 @@ def views_of(dossier: Dossier) -> dict[str, Any]:
         "document_table": [_listed(dossier, one) for one in filing()],
         "approvals": _approvals(dossier),
         "evaluation_figures": _pictures(dossier),
+        "change_plan": load_change_plan(dossier.inputs.source),
     }
 
 

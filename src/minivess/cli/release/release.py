@@ -20,7 +20,7 @@ from minivess.cli.release.verification import verify
     sections={"Commands": ("policy", "scan", "check", "build", "sign", "cosign", "verify", "diff", "pccp-check", "export", "revoke")},
 )
 def release() -> None:
-    """Check, build, sign, verify, compare and revoke evidence packs."""
+    """Build, sign, verify and compare evidence packs."""
 
 
 for _command in (policy, scan, check, build, sign, cosign, verify, diff, pccp_check, export, revoke):

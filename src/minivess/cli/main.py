@@ -49,7 +49,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Requirements, risks and releases": {
         "trace": ("trace.project_trace:trace", "Check and show requirements, risks, tests and code."),
         "risk": ("trace.risk:risk", "Compute the risk file and test its controls."),
-        "release": ("release.release:release", "Check, build, sign and verify evidence packs."),
+        "release": ("release.release:release", "Build, sign, verify and compare evidence packs."),
     },
     "This program": {
         "completion": ("project.completion:completion", "Print the completion script of a shell."),

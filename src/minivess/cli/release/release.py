@@ -17,7 +17,21 @@ from minivess.cli.release.verification import verify
 
 @click.group(
     cls=Group,
-    sections={"Commands": ("policy", "scan", "check", "build", "sign", "cosign", "verify", "diff", "pccp-check", "export", "revoke")},
+    sections={
+        "Commands": (
+            "policy",
+            "scan",
+            "check",
+            "build",
+            "sign",
+            "cosign",
+            "verify",
+            "diff",
+            "pccp-check",
+            "export",
+            "revoke",
+        )
+    },
 )
 def release() -> None:
     """Build, sign, verify and compare evidence packs."""

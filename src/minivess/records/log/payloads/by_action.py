@@ -85,7 +85,7 @@ PAYLOADS: Mapping[str, type[Record]] = _Payloads(
         "caller.revoked": "log.callers:CallerRevoked",
         "scenarios": "log.payloads.evidence:ScenariosRun",
         "risk.drill": "log.payloads.evidence:ControlsDrilled",
-        "tool.qualified": "log.payloads.evidence:ToolQualified",
+        "tool.qualified": "log.payloads.qualification:ToolQualified",
         "trace.review": "log.payloads.evidence:LinksReviewed",
         "trace.baseline": "log.payloads.evidence:BaselineTaken",
         "trace.attest": "log.payloads.evidence:ClauseAttested",

@@ -8,7 +8,6 @@ from pydantic import Field, StringConstraints
 
 from minivess.foundation.digests import Digest
 from minivess.records.base import Record, ShortText, Slug, Statement
-from minivess.records.device.preparation import Tool
 from minivess.records.people.approval import Envelope
 
 
@@ -69,16 +68,6 @@ class SubjectApproved(Record):
     subject: ShortText
     """The path of a document, the id of a change request, `requirements` or `risk`."""
     digest: Digest
-
-
-class ToolQualified(Record):
-    """This software was checked on a machine of the project: phantoms, known answers and tampering (ISO 13485 4.1.6)."""
-
-    tool: Tool
-    code: Digest
-    """Of the installed files of the package."""
-    passed: Annotated[int, Field(ge=0)]
-    failed: Annotated[int, Field(ge=0)]
 
 
 class ReleaseBuilt(Record):

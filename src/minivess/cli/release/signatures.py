@@ -99,7 +99,7 @@ def _meaning(asked: PackToSign, given: str | None) -> Meaning | None:
 @json_option
 @click.pass_obj
 def cosign(project: Path, pack: Path, actor: str, as_json: bool) -> None:
-    """Cosign the checkpoint of PACK, as a holder of the test set's key.
+    """Cosign the checkpoint of PACK as holder of the test set's key.
 
     For a holder who does not sign the release.
     """

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from minivess.records.artifact import Tool
 from minivess.records.base import Record
 from minivess.records.components.scan import Snapshot
-from minivess.records.device.preparation import Tool
 
 REVIEW_FORMAT: Literal["minivess-component-review/1"] = "minivess-component-review/1"
 Sentence = Annotated[str, StringConstraints(max_length=2_000)]

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, get_args
 from pydantic import Field
 
 from minivess.foundation.digests import Digest
+from minivess.records.artifact import Tool
 from minivess.records.base import Moment, Record, ShortText
 from minivess.records.components.vex import AdvisoryId
-from minivess.records.device.preparation import Tool
 
 SCAN_FORMAT: Literal["minivess-scan/1"] = "minivess-scan/1"
 Severity = Literal["none", "low", "medium", "high", "critical", "unknown"]

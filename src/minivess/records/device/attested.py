@@ -12,8 +12,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
+from minivess.records.artifact import Tool
 from minivess.records.base import Record, ShortText
-from minivess.records.device.preparation import Tool
 from minivess.records.items.items import ItemId
 
 ATTESTED_FORMAT: Literal["minivess-attested/1"] = "minivess-attested/1"

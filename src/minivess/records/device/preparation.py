@@ -8,11 +8,14 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from minivess.foundation.digests import Digest
-from minivess.records.base import Record, ShortText
+from minivess.records.artifact import Tool
+from minivess.records.base import Record
 from minivess.records.device.project import Device
 from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.cases import absent
 from minivess.records.references import ROLES, EntryReference
+
+__all__ = ["LAYOUT", "LookAccount", "ReleaseChain", "ReleasePrepared", "RunAccount", "Tool"]
 
 LAYOUT: Final = 2
 """The layout of packs that this version writes. Packs of version 0.1.0, which had no such entry, are of layout 1."""
@@ -73,13 +76,6 @@ class ReleaseChain(Record):
             yield "approval", look.approval
             if look.evaluation is not None:
                 yield "evaluation", look.evaluation
-
-
-class Tool(Record):
-    """The program that made something."""
-
-    name: ShortText
-    version: ShortText
 
 
 class ReleasePrepared(Record):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from minivess.foundation.digests import Digest
+from minivess.records.artifact import Tool
 from minivess.records.base import Moment, Record, ShortText, Statement
-from minivess.records.device.preparation import Tool
 
 FORMAT = "minivess-qualification/1"
 CheckKind = Literal["phantom", "known answer", "tampering"]

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from minivess.foundation.digests import Digest
+from minivess.records.artifact import Tool
 from minivess.records.base import Record
-from minivess.records.device.preparation import Tool
 
 
 class ToolQualified(Record):

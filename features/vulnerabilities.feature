@@ -112,6 +112,14 @@ Feature: Known vulnerabilities and licences of components
     Then the VEX of the pack refers to click in the SBOM and has the statement
     And the scan and the review are in the pack, and both verifiers accept it
 
+  @REQ-532 @REQ-534
+  Scenario: Two gates count licences that are not accepted and vulnerabilities that are open
+    Given a release with a scan that found a vulnerability of click, and a statement about it
+    When the tool counts for the gates
+    Then 1 of 1 packages has no accepted licence
+    And 0 of 1 packages have an open vulnerability, by the database of 2026-11-29
+    And without a scan of this lock file no package counts as looked up
+
   @REQ-532
   Scenario Outline: A licence is accepted by the rules of its expression
     Given the licences MIT, Apache-2.0 and "GPL-2.0-only WITH Classpath-exception-2.0" are accepted

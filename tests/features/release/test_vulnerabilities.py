@@ -16,11 +16,12 @@ import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.facts.cyclonedx import validate_bom
-from minivess.compliance.facts.licences import allows, checked_licences
 from minivess.compliance.facts.sbom import BillFacts, sbom
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.proofs.canonical import canonical
+from minivess.compliance.standards.counted import counted_in
 from minivess.compliance.verification.pack import judge_files
+from minivess.compliance.vulnerabilities.licences import allows, checked_licences
 from minivess.compliance.vulnerabilities.review import component_review
 from minivess.compliance.vulnerabilities.scanning import scan
 from minivess.foundation.digests import digest_bytes, digest_file
@@ -29,6 +30,7 @@ from minivess.records.components.policy import ComponentPolicy, LicenceReading
 from minivess.records.components.review import ComponentReview
 from minivess.records.components.scan import Scan
 from minivess.records.components.vex import VexFile, VexStatement
+from minivess.records.device.attested import Counted
 from minivess.records.device.preparation import Tool
 from minivess.workflows.release import vulnerability_scan
 from tests.support.builders.release_builder import LOCK, Release, make_release, write_source
@@ -88,6 +90,7 @@ class Story:
     told: list[Finished] = field(default_factory=list)
     release: Release | None = None
     files: dict[str, bytes] = field(default_factory=dict)
+    counted: dict[str, Counted] = field(default_factory=dict)
 
     def advise(self, *advisories: Advisory) -> None:
         self.data = json.dumps(advisories).encode("utf-8")
@@ -306,7 +309,7 @@ def _(story: Story) -> None:
     if story.scanned is None and story.wanted:
         story.scanned = story.scan()
     story.review = component_review(
-        checked_licences(story.lock, story.policy),
+        checked_licences(story.lock, ".", story.policy),
         story.scanned,
         story.vex,
         story.policy,
@@ -320,6 +323,32 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     assert story.release is not None
     story.files = read_archive(story.release.build(story.folder / "pack.zip").path.read_bytes())
+
+
+@when("the tool counts for the gates")
+def _(story: Story) -> None:
+    assert story.release is not None
+    story.counted = {one.kind: one for one in counted_in(story.release.inputs().counted_from)}
+
+
+@then("1 of 1 packages has no accepted licence")
+def _(story: Story) -> None:
+    found = story.counted["licences"]
+    assert (found.of, found.offenders) == (1, ("click 8.3.0 states no licence",))
+
+
+@then("0 of 1 packages have an open vulnerability, by the database of 2026-11-29")
+def _(story: Story) -> None:
+    found = story.counted["vulnerabilities"]
+    assert (found.of, found.offenders, found.source) == (1, (), "osv, as of 2026-11-29")
+
+
+@then("without a scan of this lock file no package counts as looked up")
+def _(story: Story) -> None:
+    assert story.release is not None
+    with story.lock.open("a", encoding="utf-8") as lock:
+        lock.write("# changed\n")
+    assert "vulnerabilities" not in {one.kind for one in counted_in(story.release.inputs().counted_from)}
 
 
 @then(parsers.parse("the scan finds {count:d} vulnerabilities"))
@@ -431,6 +460,6 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     text = story.lock.read_text(encoding="utf-8")
     story.lock.write_text(text.replace("BSD License", "Own License"), encoding="utf-8")
-    checked = checked_licences(story.lock, story.policy)
+    checked = checked_licences(story.lock, ".", story.policy)
     assert checked.offenders == ("click 8.3.0 has the licence Own License, which is not accepted",)
     assert checked.notes == ("release/components.yaml names click, for which it is not needed",)

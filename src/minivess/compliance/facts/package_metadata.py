@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from dataclasses import dataclass
+from functools import lru_cache
 
 _SYNONYMS = {
     "apache 2.0": "Apache-2.0",
@@ -43,8 +44,9 @@ class About:
     summary: str = ""
 
 
+@lru_cache(maxsize=4096)
 def about(name: str, version: str) -> About:
-    """Read the installed metadata of `name`, if exactly `version` is installed."""
+    """Read the installed metadata of `name`, if exactly `version` is installed; once in a process."""
     try:
         metadata = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:

@@ -7,15 +7,14 @@ from typing import Any
 
 from minivess.compliance.documents.documents import card_of
 from minivess.compliance.documents.dossier import Dossier, PackInputs
-from minivess.compliance.facts.licences import checked_licences, read_component_policy
 from minivess.compliance.facts.ml_bom import ModelFacts, ml_bom
 from minivess.compliance.facts.sbom import BillFacts, sbom, tools_bom
 from minivess.compliance.facts.soup import soup_csv
 from minivess.compliance.proofs.canonical import canonical
-from minivess.compliance.vulnerabilities.review import component_review
+from minivess.compliance.vulnerabilities.licences import checked_licences, read_component_policy
+from minivess.compliance.vulnerabilities.review import component_review, last_scan
 from minivess.compliance.vulnerabilities.vex import read_vex, vex_document
 from minivess.foundation.implements import implements
-from minivess.foundation.reading.json_records import read_json_record
 from minivess.foundation.reading.lock_file import lock_place
 from minivess.records.components.scan import Scan
 from minivess.records.items.items import SoupItem
@@ -36,7 +35,7 @@ def bills_of(dossier: Dossier) -> dict[str, bytes]:
     shipped = sbom(facts, model_digest=export.onnx, parts=report.parts)
     scan, vex, policy = _scan(inputs), read_vex(inputs.source), facts.policy
     review = component_review(
-        checked_licences(facts.lock, policy, facts.member),
+        checked_licences(facts.lock, facts.member, policy),
         scan,
         vex,
         policy,
@@ -58,8 +57,7 @@ def bills_of(dossier: Dossier) -> dict[str, bytes]:
 
 def _scan(inputs: PackInputs) -> Scan | None:
     """The last scan of the workspace, when it is one of the lock file that is released."""
-    path = inputs.workspace.scan
-    found = read_json_record(path, Scan) if path.is_file() else None
+    found = last_scan(inputs.workspace)
     return found if found is not None and found.environment == inputs.lock_digest else None
 
 
@@ -77,7 +75,7 @@ def bill_facts(inputs: PackInputs) -> BillFacts:
         tool=inputs.tool,
         member=member,
         soup=tuple(inputs.tree.items.of(SoupItem).values()),
-        policy=read_component_policy([inputs.source]),
+        policy=read_component_policy(inputs.source),
     )
 
 

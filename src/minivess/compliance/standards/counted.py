@@ -9,13 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from typing import Any
 
 from minivess.compliance.standards.approved_subjects import approvable, required_approvals
 from minivess.compliance.standards.filing import filing, text_of
 from minivess.compliance.trace.tree import Tree
+from minivess.compliance.vulnerabilities.licences import checked_licences, read_component_policy
+from minivess.compliance.vulnerabilities.review import checked_vulnerabilities, last_scan
+from minivess.compliance.vulnerabilities.vex import read_vex
+from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
+from minivess.foundation.provenance import lock_file
+from minivess.foundation.reading.lock_file import lock_place
 from minivess.records.device.attested import Approvable, AttestedKind, Counted
 from minivess.records.items.items import Requirement, SoftwareUnit
 from minivess.records.items.trace_data import ClauseCoverage
@@ -85,7 +92,26 @@ def _drafts(sources: CountSources) -> Iterator[Counted]:
     yield row("drafts", len(written) + len(requirements), said)
 
 
-COUNTERS: list[Counter] = [_suspects, _units, _clauses, _expiries, _drafts]
+def _licences(sources: CountSources) -> Iterator[Counted]:
+    tree = sources.tree
+    if lock_file(tree.source) is not None:
+        found = checked_licences(*lock_place(tree.source), read_component_policy(tree.source))
+        yield row("licences", found.looked_at, found.offenders)
+
+
+def _vulnerabilities(sources: CountSources) -> Iterator[Counted]:
+    """Of the last scan, when it is one of this lock file."""
+    tree, scan = sources.tree, last_scan(sources.workspace)
+    if scan is None or lock_file(tree.source) is None or scan.environment != digest_file(lock_place(tree.source)[0]):
+        return
+    today = datetime.combine(tree.today, time.max, UTC)
+    policy = read_component_policy(tree.source)
+    found = checked_vulnerabilities(scan, read_vex(tree.source), policy, time=today)
+    place, newest = scan.snapshot.source, scan.snapshot.newest.date().isoformat()
+    yield row("vulnerabilities", found.looked_at, found.offenders, source=f"{place[:150]}, as of {newest}")
+
+
+COUNTERS: list[Counter] = [_suspects, _units, _clauses, _expiries, _drafts, _licences, _vulnerabilities]
 """Who counts."""
 
 

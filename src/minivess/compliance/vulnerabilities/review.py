@@ -7,6 +7,8 @@ from datetime import datetime
 from minivess.compliance.vulnerabilities.vex import judged_findings, unfounded
 from minivess.foundation.digests import Digest
 from minivess.foundation.implements import implements
+from minivess.foundation.paths import Workspace
+from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.components.policy import ComponentPolicy
 from minivess.records.components.review import REVIEW_FORMAT, CheckedComponents, ComponentReview
 from minivess.records.components.scan import SEVERITIES, Scan
@@ -44,6 +46,17 @@ def component_review(
         snapshot=None if held is None else held.snapshot,
         snapshot_days=None if held is None else age_of(held, time),
     )
+
+
+def last_scan(workspace: Workspace) -> Scan | None:
+    """The last scan of a workspace; None where there was none.
+
+    Raises:
+        InputError: the record is malformed.
+    """
+    path = workspace.scan
+    hint = "run `minivess release scan` again"
+    return read_json_record(path, Scan, shown="evidence/components/scan.json", hint=hint) if path.is_file() else None
 
 
 def age_of(scan: Scan, time: datetime) -> int:

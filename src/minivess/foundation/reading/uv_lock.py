@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -96,8 +97,9 @@ class _Graph:
         return {purl for purl, _ in seen}
 
 
+@lru_cache(maxsize=4)
 def read_uv_lock(data: bytes, path: Path, member: str) -> Lock:
-    """Read a `uv.lock`.
+    """Read a `uv.lock`; the same bytes are read once.
 
     Args:
         data: the file.

@@ -6,7 +6,6 @@ Licence expressions: SPDX specification 2.3, annex D. `OR` lets the user choose,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from minivess.compliance.facts.package_metadata import about
@@ -22,32 +21,26 @@ _DEEPEST = 20
 
 
 @implements("REQ-532")
-def read_component_policy(folders: Iterable[Path]) -> ComponentPolicy:
-    """The policy of the first folder that has one; without any, the defaults.
-
-    Args:
-        folders: of the project and of the source tree.
+def read_component_policy(source: Path) -> ComponentPolicy:
+    """The policy of a source tree; the defaults where it has none.
 
     Raises:
         InputError: the file is malformed, with file and line.
     """
     from minivess.foundation.reading.yaml_records import read_record  # YAML, which few commands need
 
-    for folder in folders:
-        path = folder / COMPONENTS_FILE
-        if path.is_file():
-            return read_record(path, ComponentPolicy, shown=COMPONENTS_FILE)
-    return ComponentPolicy()
+    path = source / COMPONENTS_FILE
+    return read_record(path, ComponentPolicy, shown=COMPONENTS_FILE) if path.is_file() else ComponentPolicy()
 
 
 @implements("REQ-532")
-def checked_licences(lock: Path, policy: ComponentPolicy, member: str = ".") -> CheckedComponents:
+def checked_licences(lock: Path, member: str, policy: ComponentPolicy) -> CheckedComponents:
     """The licences of the packages that run with the device.
 
     Args:
         lock: as `read_lock` reads it.
-        policy: what is accepted.
         member: as in `read_lock`.
+        policy: what is accepted.
 
     Raises:
         InputError: the lock file cannot be read.

@@ -162,9 +162,9 @@ def main() -> None:
         return
     shape = (128, 256, 256) if given.side is None else (given.side,) * 3
     for classes in (1, 2, 4):
-        for parts in ({}, {"outputs": "probabilities"}):
-            found = measure(shape, classes, parts)
-            what = f"{classes} class{'' if classes == 1 else 'es'}{', probabilities asked for' if parts else ''}"
+        for kind in ("", "float16", "float32"):
+            found = measure(shape, classes, {"outputs": "probabilities", "output_type": kind} if kind else {})
+            what = f"{classes} class{'' if classes == 1 else 'es'}{f', probabilities as {kind}' if kind else ''}"
             row(f"{what}: volumes of memory above the model", f"{found:.2f}", f"at most {4 + classes}")
 
 

@@ -25,6 +25,24 @@ Feature: Requests wait within limits, and long ones become jobs
     Then it is answered
     And the first one is counted as "too-slow"
 
+  @REQ-610 @RC-260
+  Scenario Outline: An answer with probabilities has its place until it is sent
+    Given a service with one place, and a client that asks for probabilities and <reads>
+    When another volume is sent while that answer is sent
+    Then it is refused as busy, with the time to wait, and nothing of its body was read
+    And the first answer <ends>, and then the other volume is answered
+
+    Examples:
+      | reads         | ends          |
+      | reads later   | is whole      |
+      | stops reading | has no end    |
+
+  @REQ-438 @REQ-610
+  Scenario: A job with probabilities has the answer that is given at once
+    Given a service that takes jobs
+    When a known volume is sent with probabilities, at once and as a job
+    Then both answers have the same probabilities, and state their size where it is known
+
   @REQ-438
   Scenario Outline: A long volume is answered as a job
     Given a service that takes jobs

@@ -22,14 +22,17 @@ Feature: An answer uses the processors and the memory that it may use
   @REQ-436
   Scenario Outline: The memory of an answer is bounded by its image
     Given a service whose model has <classes> classes
-    When a volume of many tiles is answered
+    When a volume of many tiles is answered and sent with <outputs>
     Then no more than 3 copies and one for each class were in memory beside the image
 
     Examples:
-      | classes |
-      | 1       |
-      | 2       |
-      | 4       |
+      | classes | outputs                  |
+      | 1       | masks alone              |
+      | 2       | masks alone              |
+      | 4       | masks alone              |
+      | 1       | probabilities as float16 |
+      | 4       | probabilities as float16 |
+      | 4       | probabilities as float32 |
 
   @REQ-439
   Scenario: Pictures of several requests go through the graph together

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,14 @@ _CHUNK = 1 << 20
 def digest_bytes(data: bytes | memoryview) -> str:
     """The `sha256:` digest of bytes in memory."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def digest_pieces(pieces: Iterable[bytes | memoryview]) -> str:
+    """The `sha256:` digest of bytes that come one piece after the other."""
+    state = hashlib.sha256()
+    for piece in pieces:
+        state.update(piece)
+    return f"sha256:{state.hexdigest()}"
 
 
 def digest_file(path: Path) -> str:

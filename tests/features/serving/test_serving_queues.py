@@ -68,6 +68,9 @@ class Facts:
     halted: bool = False
     job: dict[str, Any] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    reads: str = ""
+    sizes: dict[str, int] = field(default_factory=dict)
+    parts: list[dict[str, Any]] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -75,8 +78,10 @@ def facts() -> Facts:
     return Facts()
 
 
-def _body(image: np.ndarray) -> bytes:
-    start = b'--b\r\nContent-Disposition: form-data; name="spacing"\r\n\r\n2 x .8 x .8 mm\r\n'
+def _body(image: np.ndarray, outputs: str = "") -> bytes:
+    asked = b'--b\r\nContent-Disposition: form-data; name="outputs"\r\n\r\n' + outputs.encode() + b"\r\n"
+    start = asked if outputs else b""
+    start += b'--b\r\nContent-Disposition: form-data; name="spacing"\r\n\r\n2 x .8 x .8 mm\r\n'
     start += b'--b\r\nContent-Disposition: form-data; name="volume"; filename="a.npy"\r\n\r\n'
     return start + served.npy(image) + b"\r\n--b--\r\n"
 
@@ -89,6 +94,17 @@ async def _ask(
     async def send(message: dict[str, Any]) -> None:
         answered.append(message)
 
+    await _call(application, receive, send)
+    body = b"".join(one.get("body", b"") for one in answered[1:])
+    return (
+        answered[0]["status"],
+        json.loads(body),
+        {name.decode(): value.decode() for name, value in answered[0]["headers"]},
+    )
+
+
+async def _call(application: fastapi.FastAPI, receive: Any, send: Any) -> None:
+    """Send a volume to the application."""
     headers = [(b"content-type", b"multipart/form-data; boundary=b"), (b"host", b"localhost")]
     scope = {
         "type": "http",
@@ -105,20 +121,14 @@ async def _ask(
         "headers": headers,
     }
     await application(scope, receive, send)
-    body = b"".join(one.get("body", b"") for one in answered[1:])
-    return (
-        answered[0]["status"],
-        json.loads(body),
-        {name.decode(): value.decode() for name, value in answered[0]["headers"]},
-    )
 
 
-def _service(story: Story, facts: Facts, **how: Any) -> None:
+def _service(story: Story, facts: Facts, *, limits: Limits = LIMITS, **how: Any) -> None:
     service = story.start_service()
     opened = toy_models.opened(service, TASK)
     facts.model = Stepping(opened)
     engine = InferenceService(service.serving, replace(opened, predictor=facts.model))
-    facts.application = app.create_app(engine, limits=LIMITS, **how)
+    facts.application = app.create_app(engine, limits=limits, **how)
     client = story.stack.enter_context(testclient.TestClient(facts.application, raise_server_exceptions=False))
     story.stack.callback(facts.model.may_go_on.set)
     story.service = replace(service, engine=engine, client=client)
@@ -206,6 +216,92 @@ def _answered(facts: Facts) -> None:
 def _counted(story: Story, facts: Facts, reason: str) -> None:
     after = story.running.counts()
     assert after.get(reason, 0) - facts.counts.get(reason, 0) == 1
+
+
+@given(
+    parsers.re(
+        "a service with one place, and a client that asks for probabilities and (?P<reads>reads later|stops reading)"
+    )
+)
+def _reading(story: Story, facts: Facts, reads: str) -> None:
+    """An answer is to be taken within a second by the client that stops reading."""
+    facts.reads = reads
+    places = admission.Places(taken=1, waiting=0, seconds=LONG)
+    _service(story, facts, places=places, limits=replace(LIMITS, seconds=LONG if reads == "reads later" else 1.0))
+    assert facts.model is not None
+    facts.model.may_go_on.set()
+
+
+@when("another volume is sent while that answer is sent")
+def _while_sent(facts: Facts) -> None:
+    body, other = _body(toy_models.image(TASK), "probabilities"), _body(toy_models.image(TASK))
+
+    async def all_three() -> None:
+        assert facts.application is not None
+        sending, reads = asyncio.Event(), asyncio.Event()
+
+        async def send(message: dict[str, Any]) -> None:
+            if message.get("more_body"):
+                sending.set()
+                await reads.wait()
+            facts.parts.append(message)
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def counted() -> dict[str, Any]:
+            facts.read += 1
+            return {"type": "http.request", "body": other, "more_body": False}
+
+        async def again() -> dict[str, Any]:
+            return {"type": "http.request", "body": other, "more_body": False}
+
+        first = asyncio.create_task(_call(facts.application, receive, send))
+        await asyncio.wait_for(sending.wait(), LONG)
+        facts.statuses["second"] = await asyncio.wait_for(_ask(facts.application, counted), LONG)
+        if facts.reads == "reads later":
+            reads.set()
+        await asyncio.wait_for(first, LONG)
+        facts.statuses["third"] = await asyncio.wait_for(_ask(facts.application, again), LONG)
+
+    asyncio.run(all_three())
+
+
+@then(parsers.re("the first answer (?P<ends>is whole|has no end), and then the other volume is answered"))
+def _then_answered(facts: Facts, ends: str) -> None:
+    assert facts.parts[0]["status"] == 200
+    if ends == "is whole":
+        answer = json.loads(b"".join(one["body"] for one in facts.parts[1:]))
+        assert answer["outputs"][0]["name"] == "probabilities"
+    else:
+        assert all(one.get("more_body") for one in facts.parts[1:])
+    status, answer, _ = facts.statuses["third"]
+    assert (status, answer["decision"]) == (200, "answered")
+
+
+@when("a known volume is sent with probabilities, at once and as a job")
+def _twice(story: Story, facts: Facts) -> None:
+    assert facts.model is not None
+    facts.model.may_go_on.set()
+    parts = {"spacing": "2 x .8 x .8 mm", "outputs": "probabilities"}
+    for name, path in (("at once", "/v1/segment"), ("job", "/v1/jobs")):
+        made = story.running.client.post(path, files={"volume": served.npy(toy_models.image(TASK))}, data=parts)
+        if name == "job":
+            facts.job = made.json()
+            _until(story, facts, "done")
+            made = story.running.client.get(facts.job["result"])
+        facts.statuses[name] = made.status_code, made.json(), dict(made.headers)
+        facts.sizes[name] = len(made.content)
+
+
+@then("both answers have the same probabilities, and state their size where it is known")
+def _same_probabilities(facts: Facts) -> None:
+    (_, at_once, sent), (_, job, held) = facts.statuses["at once"], facts.statuses["job"]
+    assert at_once["outputs"] == job["outputs"]
+    assert at_once["mask"] == job["mask"]
+    assert at_once["outputs"][0]["name"] == "probabilities"
+    assert "content-length" not in sent
+    assert int(held["content-length"]) == facts.sizes["job"]
 
 
 @given("a service that takes jobs")

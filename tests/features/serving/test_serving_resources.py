@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import time
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -15,14 +19,24 @@ from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.ml.inference.batching import BatchCut
 from minivess.ml.inference.onnx_predictor import OnnxPredictor
+from minivess.ml.inference.watch import Watch
 from minivess.records.data.dataset import LabelClass
 from minivess.records.models.networks.segresnet import SegResNetSpec
 from minivess.records.models.preprocessing import Preprocessing
 from minivess.records.models.task import SegmentationTask
+from minivess.serving.inference.volumes import Limits
+from minivess.workflows.serving.answers import Wanted
+from minivess.workflows.serving.images import OutputChoice
 from minivess.workflows.serving.inference import InferenceService, mask_digest
 from minivess.workflows.serving.observer import Unobserved
 from tests.features.serving.conftest import Story
-from tests.support.servers import toy_models
+from tests.support.lazy_modules import lazily
+from tests.support.servers import served, toy_models
+
+with lazily("fastapi", "minivess.serving.inference.answering", "minivess.serving.inference.request_form"):
+    from fastapi import Response
+
+    from minivess.serving.inference import answering, request_form
 
 scenarios("serving_resources.feature")
 
@@ -154,17 +168,37 @@ def _classes(story: Story, facts: Facts, classes: int) -> None:
     facts.service = InferenceService(service.serving, toy_models.opened(service, facts.task, grid=GRID))
 
 
-@when("a volume of many tiles is answered")
-def _answer(facts: Facts) -> None:
+@when(parsers.parse("a volume of many tiles is answered and sent with {outputs}"))
+def _answer(facts: Facts, outputs: str) -> None:
+    """As a place of the service does: judge, and send the answer to a client that keeps nothing of it."""
     assert facts.service is not None
-    image = toy_models.image(facts.task, 5, grid=GRID)
+    image, (name, _, kind) = toy_models.image(facts.task, 5, grid=GRID), outputs.partition(" as ")
+    wanted = {} if name == "masks alone" else {"outputs": "probabilities", "output_type": kind}
+    asked = request_form.Asked(served.npy(image), request_form.StatedSpacing("2 x 1 x 1 um", former=False), "npy")
+    if wanted:
+        asked = asked._replace(outputs=OutputChoice(Wanted(frozenset({"probabilities"}), kind)))  # type: ignore[arg-type]
+    sent: list[int] = []
     tracemalloc.start()
     try:
-        answer = facts.service.answer(image, (2.0, 1.0, 1.0), f"memory-{len(facts.task.classes)}")
+        response = answering.respond(
+            answering.Answering(facts.service, Limits(), uuid4().hex, asked, Watch(), time.perf_counter())
+        )
+        assert response.status_code == 200
+        asyncio.run(_sent(response, sent))
         facts.most = tracemalloc.get_traced_memory()[1] / image.nbytes
     finally:
         tracemalloc.stop()
-    assert answer.decision == "answered"
+    assert sum(sent) > image.nbytes * bool(wanted) / 4
+
+
+async def _sent(response: Response, sizes: list[int]) -> None:
+    async def send(message: Any) -> None:
+        sizes.append(len(message.get("body", b"")))
+
+    async def receive() -> Any:
+        raise AssertionError("nothing more is read")
+
+    await response({"type": "http", "method": "POST", "headers": []}, receive, send)
 
 
 @then("no more than 3 copies and one for each class were in memory beside the image")

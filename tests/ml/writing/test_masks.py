@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from minivess.foundation.errors import InputError, UsageError
 from minivess.ml.reading.single_image import read_single
 from minivess.ml.writing import rle
-from minivess.ml.writing.arrays import write_array
+from minivess.ml.writing.arrays import array_file, number_pieces
 from minivess.ml.writing.placed_mask import PlacedMask
 from minivess.ml.writing.registry import WRITERS, write_mask
 from minivess.records.data.dataset import LabelClass
@@ -123,7 +123,7 @@ def test_numbers_lie_on_their_image_in_every_axis_order_and_flip(
     sent.header.set_xyzt_units("mm")
     read = read_single(gzip.compress(sent.to_bytes()))
     values = np.stack([read.array + 1000 * number for number in range(classes)]).astype(np.float32)
-    made = write_array(values, "nifti", spacing=read.spacing, affine=read.affine, channels=True)
+    made = b"".join(array_file(values, "nifti", "float32", spacing=read.spacing, affine=read.affine, channels=True))
     answer = nibabel.nifti1.Nifti1Image.from_bytes(gzip.decompress(made))
     assert answer.affine is not None
     found = np.asarray(answer.dataobj)
@@ -142,11 +142,34 @@ def test_numbers_come_back_as_they_were(kind: type[np.floating], shape: tuple[in
     import io
 
     values = np.random.default_rng(0).uniform(size=shape).astype(kind)
-    made = write_array(values, "npy", spacing=None, affine=None, channels=len(shape) != 2)
-    assert bytes(write_array(values, "npy", spacing=None, affine=None, channels=len(shape) != 2)) == bytes(made)
+    name = kind.__name__
+    assert name in {"float16", "float32"}
+    made, again = (
+        b"".join(
+            array_file(values.astype(np.float32), "npy", name, spacing=None, affine=None, channels=len(shape) != 2)
+        )
+        for _ in range(2)
+    )
+    assert made == again
     found = np.load(io.BytesIO(gzip.decompress(made)), allow_pickle=False)
     assert found.dtype == values.dtype
     assert np.array_equal(found, values)
+
+
+@pytest.mark.verifies("REQ-432", "REQ-436")
+@given(
+    arrays(
+        np.float32, st.sampled_from([(3, 5, 7), (2, 9, 4, 3), (40,), (2, 1, 30)]), elements=st.floats(0, 1, width=32)
+    )
+)
+@pytest.mark.parametrize("most", [1, 6, 20, 1000])
+def test_pieces_are_small_and_together_the_numbers_in_c_order(most: int, values: np.ndarray) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minivess.ml.writing.arrays.PIECE", most)
+        for turned in (values, values[..., ::-1], values.T):
+            pieces = [bytes(one) for one in number_pieces(turned, "float16")]
+            assert b"".join(pieces) == turned.astype("<f2").tobytes()
+            assert turned.ndim == 1 or max(len(one) for one in pieces) <= 2 * max(most, turned.shape[-1])
 
 
 @pytest.mark.verifies("REQ-428")

@@ -211,8 +211,8 @@ def test_nothing_is_let_through_when_callers_cannot_be_found_out() -> None:
     assert "secret" not in answer.text
 
 
-def held(size: int, status: int = 200) -> fastapi.Response:
-    return fastapi.Response(b"x" * size, status)
+def held(size: int, status: int = 200) -> repeats.Finished:
+    return repeats.Finished(status, {"content-type": "application/json"}, (b"x" * size,))
 
 
 @pytest.mark.verifies("REQ-453")

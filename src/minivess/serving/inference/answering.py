@@ -17,6 +17,7 @@ from minivess.records.log.receipt import Receipt
 from minivess.records.log.serving_log import RefusalReason
 from minivess.records.log.stage_times import Stage
 from minivess.serving.inference import problems
+from minivess.serving.inference.later_texts import LaterTexts
 from minivess.serving.inference.messages import Message, Segmentation, segmentation
 from minivess.serving.inference.request_form import Asked, image_of, parsed
 from minivess.serving.inference.short_messages import Prediction, prediction
@@ -58,18 +59,26 @@ def respond(asking: Answering) -> Response:
         CouldNotCheckError: the log cannot be written, so there is no answer.
     """
     wanted, outputs, model = asking.asked.mask_format, asking.asked.outputs, asking.engine.model
+    later = LaterTexts()
 
     def check(image: RequestImage) -> None:
         parsed(RefusalReason.INCOMPLETE, lambda: check_mask_format(wanted, image, model.task))
         parsed(RefusalReason.INCOMPLETE, lambda: check_outputs(outputs, model))
 
     def message(image: RequestImage, answer: Answer, mask: NDArray[np.uint8], receipt: Receipt) -> Segmentation:
-        encode = MaskEncoder(wanted, image, model)
         return segmentation(
-            model, asking.name, answer, mask, receipt, encode=encode, arrays=outputs.format, watch=asking.watch
+            model,
+            asking.name,
+            answer,
+            mask,
+            receipt,
+            encode=MaskEncoder(wanted, image, model),
+            arrays=outputs.format,
+            later=later,
+            watch=asking.watch,
         )
 
-    return _judged(asking, check, message, outputs.wanted)
+    return _judged(asking, check, message, later, outputs.wanted)
 
 
 @implements("REQ-429")
@@ -89,7 +98,7 @@ def predict(asking: Answering) -> Response:
             asking.engine.model, asking.name, answer, text, receipt, mask_format=wanted, begun=asking.begun
         )
 
-    return _judged(asking, lambda _: None, message)
+    return _judged(asking, lambda _: None, message, LaterTexts())
 
 
 @implements("REQ-436")
@@ -97,6 +106,7 @@ def _judged(
     asking: Answering,
     check: Callable[[RequestImage], None],
     message: Callable[[RequestImage, Answer, NDArray[np.uint8], Receipt], Message],
+    later: LaterTexts,
     wanted: Wanted = NOTHING_MORE,
 ) -> Response:
     """The message with the answer, or the problem of a refusal; the observer is notified of either."""
@@ -115,7 +125,7 @@ def _judged(
     if said is None:
         return _refusal(asking.name, answer)
     del answer, mask, image  # what follows needs as much memory as they do
-    return Response(orjson.dumps(said.model_dump(mode="json")), media_type="application/json")
+    return later.response(orjson.dumps(said.model_dump(mode="json")))
 
 
 def _refusal(name: str, answer: Answer) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -10,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from minivess.foundation.digests import Digest
 from minivess.ml.inference.watch import Watch
-from minivess.ml.writing.arrays import ArrayFormat
+from minivess.ml.writing.arrays import ArrayFormat, NumberType
 from minivess.records.data.dataset import CodedTerm, LabelClass
 from minivess.records.evaluation.counted.class_size import ClassSize
 from minivess.records.log.receipt import Receipt
 from minivess.records.log.stage_times import Stage, StageTimes
 from minivess.records.models.intended_use import IntendedUse
-from minivess.workflows.serving.answers import Answer, AnswerArray, NumberType, OutputName, ServedModel
+from minivess.serving.inference.later_texts import LaterTexts
+from minivess.workflows.serving.answers import Answer, AnswerArray, OutputName, ServedModel
 from minivess.workflows.serving.images import MaskEncoder
 from minivess.workflows.serving.inference import mask_digest
 
@@ -183,6 +185,7 @@ def segmentation(
     *,
     encode: MaskEncoder,
     arrays: ArrayFormat,
+    later: LaterTexts,
     watch: Watch,
 ) -> Segmentation:
     """An answer as it is sent.
@@ -195,11 +198,12 @@ def segmentation(
         receipt: of the answer's entry.
         encode: makes the text of masks.
         arrays: the format of further outputs.
+        later: takes the texts of further outputs, which are made while the answer is sent.
         watch: measures how long that takes.
     """
     with watch.stage(Stage.ENCODING):
         text = encode(mask)
-        outputs = tuple(_output(one, model, encode, arrays) for one in answer.arrays)
+        outputs = tuple(_output(one, model, later.text(_file(one, encode, arrays)), arrays) for one in answer.arrays)
         classes = tuple(
             SegmentedClass(
                 **_facts(one.label),
@@ -237,18 +241,22 @@ def segmentation(
     )
 
 
-def _output(found: AnswerArray, model: ServedModel, encode: MaskEncoder, name: ArrayFormat) -> FurtherOutput:
+def _file(found: AnswerArray, encode: MaskEncoder, name: ArrayFormat) -> Callable[[], Iterator[bytes]]:
+    return encode.array(found, name, channels=found.name == "probabilities")
+
+
+def _output(found: AnswerArray, model: ServedModel, data: str, name: ArrayFormat) -> FurtherOutput:
     by_class = found.name == "probabilities"
     return FurtherOutput(
         name=found.name,
         meaning=_MEANINGS[found.name],
         format=name,
-        type="float16" if found.values.dtype == np.float16 else "float32",
+        type=found.type,
         axes=(*(("class",) if by_class else ()), *model.task.axes),
         shape=found.values.shape,
         classes=tuple(one.name for one in model.task.classes) if by_class else (),
         digest=found.digest,
-        data=encode.array(found.values, name, channels=by_class),
+        data=data,
     )
 
 

@@ -18,12 +18,12 @@ from starlette.requests import ClientDisconnect
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.writing.arrays import ArrayFormat
+from minivess.ml.writing.arrays import ArrayFormat, NumberType
 from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.inference import problems
 from minivess.serving.inference.interface import form_hint, has_size
 from minivess.serving.inference.volumes import MAGIC, Limits, parse_npy, parse_spacing
-from minivess.workflows.serving.answers import OUTPUTS, NumberType, OutputName, ServedModel, Wanted
+from minivess.workflows.serving.answers import OUTPUTS, OutputName, ServedModel, Wanted
 from minivess.workflows.serving.images import (
     ARRAY_FORMATS,
     MASK_FORMATS,
@@ -154,7 +154,7 @@ async def read_request(request: Request, limits: Limits, model: ServedModel) -> 
         raise
     except Exception:  # whatever the parser makes of what a client wrote
         raise TurnedError(malformed) from None
-    stated = [_Stated(text, former) for name, former in _SPACINGS for text in texts.get(name, ())]
+    stated = [StatedSpacing(text, former) for name, former in _SPACINGS for text in texts.get(name, ())]
     if data is None or len(stated) > 1:
         words = "the form lacks `volume` or one `spacing`"
         raise TurnedError(Turned(RefusalReason.INCOMPLETE, 400, words, hint))
@@ -225,7 +225,7 @@ async def _bounded(request: Request, limits: Limits) -> AsyncGenerator[bytes, No
         yield chunk
 
 
-class _Stated(NamedTuple):
+class StatedSpacing(NamedTuple):
     """The spacing of a request as text; `former`: under its name of version 0.1.0."""
 
     text: str
@@ -236,7 +236,7 @@ class Asked(NamedTuple):
     """A request: the bytes of its file, its spacing where it states one, and what it asks for."""
 
     data: bytes
-    spacing: _Stated | None
+    spacing: StatedSpacing | None
     mask_format: str
     outputs: OutputChoice = OutputChoice()
 

@@ -9,11 +9,12 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from minivess.foundation.digests import digest_bytes, digest_json
+from minivess.foundation.digests import digest_json, digest_pieces
 from minivess.foundation.implements import implements
 from minivess.ml.inference.answers import class_probabilities
 from minivess.ml.inference.exported_model import ExportedModel
 from minivess.ml.inference.watched import Prediction, WatchedPredictor
+from minivess.ml.writing.arrays import NumberType, number_pieces
 from minivess.records.artifact import Artifact
 from minivess.records.data.dataset import LabelClass
 from minivess.records.device.project import Device
@@ -31,8 +32,6 @@ OutputName = Literal["probabilities", "disagreement"]
 OUTPUTS: tuple[OutputName, ...] = get_args(OutputName)
 """What a request may ask for beside the mask: calibrated probabilities of each class, and the standard deviation of the
 members' probabilities."""
-
-NumberType = Literal["float16", "float32"]
 
 
 @dataclass(frozen=True)
@@ -58,25 +57,28 @@ class AnswerArray:
 
     Attributes:
         name: of the output.
-        values: `probabilities`: (classes, *grid of the image); `disagreement`: (*grid).
+        values: `probabilities`: (classes, *grid of the image); `disagreement`: (*grid). They are converted only when they are
+            digested and written, piece by piece, so that there is no copy of them.
+        type: of the numbers that are given.
+        digest: by which the log knows it: of its little-endian numbers in C order.
     """
 
     name: OutputName
-    values: NDArray[np.floating]
+    values: NDArray[np.float32]
+    type: NumberType
+    digest: str
 
-    @property
-    def digest(self) -> str:
-        """The digest by which the log knows it: of its little-endian numbers in C order."""
-        plain = np.ascontiguousarray(self.values).astype(self.values.dtype.newbyteorder("<"), copy=False)
-        return digest_bytes(plain.reshape(-1).view(np.uint8).data)
+    @classmethod
+    def of(cls, name: OutputName, values: NDArray[np.float32], kind: NumberType) -> AnswerArray:
+        """An output with its digest."""
+        return cls(name, values, kind, digest_pieces(number_pieces(values, kind)))
 
 
 def arrays_of(found: Prediction, wanted: Wanted) -> tuple[AnswerArray, ...]:
     """The outputs that were asked for, with numbers of the type that was asked for."""
     values = {"probabilities": class_probabilities(found.probabilities), "disagreement": found.disagreement}
-    kind = np.dtype(wanted.type)
     return tuple(
-        AnswerArray(name, one.astype(kind, copy=False))
+        AnswerArray.of(name, one, wanted.type)
         for name in OUTPUTS
         if name in wanted.names and (one := values[name]) is not None
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 from minivess.foundation.choices import choose
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
-from minivess.ml.writing.arrays import ArrayFormat, write_array
+from minivess.ml.writing.arrays import ArrayFormat, array_file
 from minivess.ml.writing.placed_mask import PlacedMask
 from minivess.ml.writing.png import check_axes
 from minivess.ml.writing.registry import WRITERS, write_mask
 from minivess.records.models.task import SegmentationTask
-from minivess.workflows.serving.answers import NOTHING_MORE, ServedModel, Wanted
+from minivess.workflows.serving.answers import NOTHING_MORE, AnswerArray, ServedModel, Wanted
 
 MASK_FORMATS = tuple(WRITERS)
 """The formats of masks, by name; the first one is usual."""
@@ -134,6 +135,18 @@ def _text(data: bytes | memoryview) -> str:
     return encoded.decode("ascii")
 
 
+def _text_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """base64 of bytes that come in pieces: each piece of text is of a multiple of three bytes, but the last one."""
+    rest = b""
+    for piece in pieces:
+        data = rest + piece
+        whole = len(data) - len(data) % 3
+        rest = data[whole:]
+        if whole:
+            yield base64.b64encode(data[:whole])
+    yield base64.b64encode(rest)
+
+
 class MaskEncoder:
     """Makes the text of masks in an answer.
 
@@ -167,16 +180,18 @@ class MaskEncoder:
         """A mask as the text that its format is, or as base64 where it is none."""
         return self._file(mask, None).decode("ascii") if self.name == "rle" else self(mask)
 
-    def array(self, values: NDArray[np.floating], name: ArrayFormat, *, channels: bool) -> str:
-        """Real numbers on the grid of the image, as base64 of the bytes of their file.
+    def array(self, found: AnswerArray, name: ArrayFormat, *, channels: bool) -> Callable[[], Iterator[bytes]]:
+        """What makes the base64 text of the file of an output, in pieces; it does not hold the image.
 
         Args:
-            values: float16 or float32.
+            found: the output.
             name: of the format of arrays.
             channels: whether a first axis of classes comes before those of the grid.
         """
-        image = self._image
-        return _text(write_array(values, name, spacing=image.spacing, affine=image.affine, channels=channels))
+        spacing, affine = self._image.spacing, self._image.affine
+        return lambda: _text_pieces(
+            array_file(found.values, name, found.type, spacing=spacing, affine=affine, channels=channels)
+        )
 
     def _file(self, mask: NDArray[np.uint8], value: int | None) -> bytes:
         shown = tuple(one for one in self._model.task.classes if value in {None, one.value})

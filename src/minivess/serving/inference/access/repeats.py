@@ -10,11 +10,12 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from anyio import to_thread
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +24,7 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.implements import implements
 from minivess.records.log.serving_log import RefusalReason
 from minivess.serving.inference.access.gate import caller_of
+from minivess.serving.inference.later_texts import PiecedResponse
 from minivess.serving.inference.request_form import Asked, Turned, TurnedError
 
 HEADER = "idempotency-key"
@@ -50,12 +52,31 @@ class Held:
     since: float
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    content: bytes = b""
+    pieces: tuple[bytes, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the answer."""
+        return sum(len(piece) for piece in self.pieces)
 
     @property
     def running(self) -> bool:
         """Whether it is still being answered."""
         return self.status == 0
+
+
+class Finished(NamedTuple):
+    """An answer as it left.
+
+    Attributes:
+        status: of HTTP.
+        headers: by their names in lower case.
+        pieces: of its body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: tuple[bytes, ...]
 
 
 @implements("REQ-453", "RC-189")
@@ -120,7 +141,7 @@ class Repeats:
             words = "the request with this `Idempotency-Key` is still being answered"
             raise TurnedError(Turned(RefusalReason.REPEATED, 409, words, "send it again in a few seconds", "repeated"))
         self._check()
-        return Response(held.content, held.status, {**held.headers, REPLAYED: "true"})
+        return PiecedResponse(held.pieces, held.status, {**held.headers, REPLAYED: "true"})
 
     def reserve(self, name: tuple[str, str], body: str) -> Held | None:
         """What is known of a caller and key; None: nothing was, and from now on the request is being answered.
@@ -142,17 +163,22 @@ class Repeats:
             self._forget()
             return name in self._held
 
-    def finish(self, name: tuple[str, str], answer: Response | None) -> None:
+    @property
+    def most_bytes(self) -> int:
+        """Bytes of the largest answer that is held."""
+        return self._bounds.size
+
+    def finish(self, name: tuple[str, str], answer: Finished | None) -> None:
         """Hold the answer of a request; None: there is none to hold, and the next request is answered anew."""
         with self._lock:
             held = self._held.get(name)
             if held is None:
                 return
-            if answer is None or len(answer.body) > self._bounds.size:
+            if answer is None or sum(len(piece) for piece in answer.pieces) > self._bounds.size:
                 del self._held[name]
                 return
             kept = {one: answer.headers[one] for one in ("content-type", "location") if one in answer.headers}
-            held.headers, held.content, held.status = kept, bytes(answer.body), answer.status_code
+            held.headers, held.pieces, held.status = kept, answer.pieces, answer.status
             held.since = self._elapsed()
             self._held.move_to_end(name)
             self._forget()
@@ -161,12 +187,12 @@ class Repeats:
         """Let go of answers that are too old or too many, the oldest first."""
         bounds, now = self._bounds, self._elapsed()
         done = [name for name, one in self._held.items() if not one.running]
-        size = sum(len(self._held[name].content) for name in done)
+        size = sum(self._held[name].size for name in done)
         for name in done:
             one = self._held[name]
             if len(self._held) <= bounds.answers and size <= bounds.size and now - one.since < bounds.seconds:
                 continue
-            size -= len(one.content)
+            size -= one.size
             del self._held[name]
 
 
@@ -180,19 +206,23 @@ class RepeatsMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, and hold the answer where the request has a key."""
         start: Message = {}
-        parts: list[bytes] = []
-        whole = False
+        pieces: list[bytes] = []
+        size, whole = 0, False
         reserved: list[tuple[str, str]] = []
         scope[_RESERVATION] = reserved
 
         async def watched(message: Message) -> None:
-            nonlocal start, whole
+            nonlocal start, size, whole
             if reserved:
                 if message["type"] == "http.response.start":
                     start = message
                 elif message["type"] == "http.response.body":
-                    parts.append(message.get("body", b""))
+                    size += len(message.get("body", b""))
                     whole = not message.get("more_body", False)
+                    if size > self._repeats.most_bytes:
+                        pieces.clear()
+                    else:
+                        pieces.append(message.get("body", b""))
             await send(message)
 
         try:
@@ -200,7 +230,6 @@ class RepeatsMiddleware:
         finally:
             if reserved:
                 answer = None
-                if whole and start.get("status") in _KEPT:
-                    answer = Response(b"".join(parts), start["status"])
-                    answer.raw_headers = list(start["headers"])
+                if whole and size <= self._repeats.most_bytes and start.get("status") in _KEPT:
+                    answer = Finished(start["status"], Headers(raw=list(start["headers"])), tuple(pieces))
                 self._repeats.finish(reserved[0], answer)

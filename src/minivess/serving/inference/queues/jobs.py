@@ -24,6 +24,7 @@ from minivess.foundation.errors import RefusedError
 from minivess.foundation.implements import implements
 from minivess.ml.inference.watch import Watch
 from minivess.records.log.serving_log import RefusalReason
+from minivess.serving.inference.later_texts import PiecedResponse
 from minivess.serving.inference.request_form import Turned, TurnedError
 
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{32})", re.ASCII)
@@ -90,6 +91,7 @@ class Job:
         watch: its stages and progress.
         state: where it is.
         answer: what was answered, until it is fetched.
+        judge: answers it; None once that began, so that the request is let go.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Job:
     watch: JobWatch = field(default_factory=JobWatch)
     state: JobState = JobState.WAITING
     answer: Response | None = None
+    judge: Callable[[Job], Response] | None = None
 
     @property
     def request(self) -> str:
@@ -151,7 +154,8 @@ class Jobs:
                 raise TurnedError(_BUSY)
             job = Job(f"{self._process}-{uuid4().hex}", owner, size, self._elapsed())
             self._jobs[job.name] = job
-        self._pool.submit(self._run, job, judge)
+            job.judge = judge
+        self._pool.submit(self._run, job)
         return job
 
     def find(self, name: str, owner: str | None) -> Job | None:
@@ -198,13 +202,17 @@ class Jobs:
                 self.cancel(job)
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, job: Job, judge: Callable[[Job], Response]) -> None:
+    def _run(self, job: Job) -> None:
         with self._lock:
-            if job.state is not JobState.WAITING:
+            judge, job.judge = job.judge, None
+            if judge is None or job.state is not JobState.WAITING:
                 return
             job.state = JobState.RUNNING
         try:
             answer = judge(job)
+            del judge
+            if isinstance(answer, PiecedResponse):
+                answer.make()
         except JobCancelledError:
             with self._lock:
                 self._end(job, JobState.CANCELLED, None)
@@ -214,7 +222,7 @@ class Jobs:
 
     def _end(self, job: Job, state: JobState, answer: Response | None) -> None:
         job.state, job.answer, job.since = state, answer, self._elapsed()
-        job.size = 0 if answer is None else len(answer.body)
+        job.size = 0 if answer is None else answer.size if isinstance(answer, PiecedResponse) else len(answer.body)
 
     def _forget(self) -> None:
         """Let go of what ended too long ago, and of the oldest where there are too many."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import uuid4
@@ -18,6 +19,7 @@ from minivess.serving.inference import problems
 from minivess.serving.inference.access.gate import caller_of, name_of, within
 from minivess.serving.inference.access.repeats import Repeats
 from minivess.serving.inference.answering import Answering, respond
+from minivess.serving.inference.later_texts import PiecedResponse
 from minivess.serving.inference.queues.admission import Admission
 from minivess.serving.inference.queues.job_routes import taken
 from minivess.serving.inference.queues.jobs import Job, JobCancelledError, Jobs
@@ -75,7 +77,8 @@ class Judging:
             watch.add(Stage.QUEUEING, time.perf_counter() - waited)
             return judge(asking)
 
-        async with self.admission.place():
+        async with AsyncExitStack() as place:
+            await place.enter_async_context(self.admission.place())
             watch.add(Stage.QUEUEING, time.perf_counter() - begun)
             with watch.stage(Stage.READING):
                 asked = await read_request(request, within(self.limits, caller_of(request)), self.engine.model)
@@ -85,7 +88,10 @@ class Judging:
                 return taken(self._start(asked, watch, caller))
             asking = Answering(self.engine, self.limits, uuid4().hex, asked, watch, begun, caller=caller)
             waited = time.perf_counter()
-            return await to_thread.run_sync(lambda: at_its_place(asking, waited), limiter=self.threads)
+            answer = await to_thread.run_sync(lambda: at_its_place(asking, waited), limiter=self.threads)
+            if isinstance(answer, PiecedResponse):  # what it is made of is in memory until it is sent
+                answer.hold(place.pop_all(), self.limits.seconds)
+            return answer
 
     def _start(self, asked: Asked, watch: Watch, caller: str | None) -> Job:
         """Take a request as a job.

@@ -26,13 +26,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from serving_processes import CASES, Served, graph_of, predictor_of
+from serving_processes import CASES, Case, Served, graph_of, predictor_of
 
 from minivess.compliance.identity.keystores.keystore import Keystore
 from minivess.compliance.identity.register import Register
 from minivess.compliance.verification.receipt import verify_receipt
+from minivess.ml.inference.answers import mask_of, overwrite_by_probabilities
 from minivess.ml.inference.tiling import sliding_window
 from minivess.records.log.receipt import Receipt
+from minivess.serving.inference.volumes import Limits, parse_npy
 from minivess.workflows.people.accounts import INFERENCE_IDENTITY
 from tests.support import sample_projects
 from tests.support.projects import PASSPHRASE, ProjectFolder
@@ -136,13 +138,62 @@ def both(folder: Path, base: ProjectFolder, name: str) -> Iterator[tuple[Served,
             one.stop()
 
 
-def one_client(folder: Path, base: ProjectFolder, name: str, each: int, rounds: int) -> None:
-    """Audited minus unaudited, and over a bare loop of ONNX Runtime."""
-    case = CASES[name]
-    with both(folder, base, name) as (audited, unaudited, graph):
-        cpu: dict[int, list[float]] = {audited.port: [], unaudited.port: []}
+@dataclass
+class Loops:
+    """What the service is compared with: loops over the same graph in this process, without a service.
 
-        def act(service: Served) -> float:
+    `tiled`: tiles, the graph, and blending, of an image that is already preprocessed. `whole`: the bytes of the file are read,
+    the image is preprocessed, tiled and blended, and logits become probabilities and a mask. The service does all of this too.
+    What it needs beyond `whole` is what it adds: HTTP, the form, digests, bounds of the intended use, sizes of classes, and the
+    text of the mask.
+    """
+
+    case: Case
+    graph: bytes
+    cpu: dict[str, list[float]] = field(default_factory=lambda: {"tiled": [], "whole": []})
+
+    def __post_init__(self) -> None:
+        self.predictor = predictor_of(self.case, self.graph)
+        self.file = served.npy(self.case.image())
+        self.planes = self.predictor.preprocessor.apply(self.case.image(), self.case.spacing)
+
+    def tiled(self) -> object:
+        """Tiles, the graph, and blending."""
+        return self._blended(self.planes)
+
+    def whole(self) -> object:
+        """From the bytes of the file to the mask."""
+        image = parse_npy(self.file, Limits(), self.case.task)
+        probabilities = overwrite_by_probabilities(
+            self._blended(self.predictor.preprocessor.apply(image, self.case.spacing))
+        )
+        return mask_of(probabilities, self.case.task)
+
+    def _blended(self, planes: np.ndarray) -> np.ndarray:
+        outputs = self.case.task.outputs
+        return sliding_window(
+            planes, self.case.patch, self.predictor.logits, outputs=outputs, batch=self.predictor.batch
+        )
+
+    def measure(self, name: str, each: int) -> float:
+        """Median wall ms of a loop; its CPU ms are kept."""
+        act, took, before = getattr(self, name), [], time.process_time()
+        for _ in range(each):
+            begun = time.perf_counter()
+            act()
+            took.append(time.perf_counter() - begun)
+        self.cpu[name].append((time.process_time() - before) / each * 1e3)
+        return statistics.median(took) * 1e3
+
+
+def one_client(folder: Path, base: ProjectFolder, name: str, each: int, rounds: int) -> None:
+    """Audited minus unaudited, and over loops of ONNX Runtime without a service."""
+    with both(folder, base, name) as (audited, unaudited, graph):
+        cpu: dict[str, list[float]] = {"audited": [], "unaudited": []}
+        services, loops = {"audited": audited, "unaudited": unaudited}, Loops(CASES[name], graph)
+
+        def act(which: str) -> float:
+            service = services[which]
             before = service.cpu()
             with service.client() as ask:
                 took = []
@@ -150,49 +201,42 @@ def one_client(folder: Path, base: ProjectFolder, name: str, each: int, rounds: 
                     begun = time.perf_counter()
                     ask(None)
                     took.append(time.perf_counter() - begun)
-            cpu[service.port].append((service.cpu() - before) / each * 1e3)
+            cpu[which].append((service.cpu() - before) / each * 1e3)
             return statistics.median(took) * 1e3
 
-        predictor = predictor_of(case, graph)
-        planes = predictor.preprocessor.apply(case.image(), case.spacing)
-
-        alone: list[float] = []
-
-        def bare() -> float:
-            took, before = [], time.process_time()
-            for _ in range(each):
-                begun = time.perf_counter()
-                sliding_window(planes, case.patch, predictor.logits, outputs=case.task.outputs, batch=predictor.batch)
-                took.append(time.perf_counter() - begun)
-            alone.append((time.process_time() - before) / each * 1e3)
-            return statistics.median(took) * 1e3
-
-        walls: list[list[float]] = [[], [], []]
+        walls: dict[str, list[float]] = {which: [] for which in (*services, *loops.cpu)}
         flush = []
         for number in range(rounds):
-            order = [0, 1, 2] if number % 2 == 0 else [2, 1, 0]
-            for place in order:
-                walls[place].append(bare() if place == 2 else act((audited, unaudited)[place]))
+            for which in walls if number % 2 == 0 else reversed(walls):
+                walls[which].append(act(which) if which in services else loops.measure(which, each))
             flush.append(flush_ms(folder, 20))
-    differences = [a - u for a, u in zip(walls[0], walls[1], strict=True)]
-    cpus = [a - u for a, u in zip(cpu[audited.port], cpu[unaudited.port], strict=True)]
-    ratios = [a / u for a, u in zip(walls[0], walls[1], strict=True)]
-    say(f"{name}: an audited answer, wall ms", interval(walls[0]))
+    _audit_costs(name, walls, cpu, flush)
+    _service_costs(name, walls, cpu["unaudited"], loops)
+
+
+def _less(left: Sequence[float], right: Sequence[float]) -> str:
+    """Differences of rounds."""
+    return interval([one - other for one, other in zip(left, right, strict=True)])
+
+
+def _audit_costs(name: str, walls: dict[str, list[float]], cpu: dict[str, list[float]], flush: list[float]) -> None:
+    """What the record costs."""
+    say(f"{name}: an audited answer, wall ms", interval(walls["audited"]))
     say(f"{name}: one flush, ms", interval(flush))
-    say(f"{name}: audited minus unaudited, wall ms", interval(differences), "one flush + 2 ms")
-    say(f"{name}: audited minus unaudited, CPU ms of the service", interval(cpus), "<= 2")
-    say(f"{name}: audited over unaudited, wall", interval(ratios), "<= 1.03 (demo)")
-    shares = [a / u for a, u in zip(cpu[audited.port], cpu[unaudited.port], strict=True)]
-    say(f"{name}: audited over unaudited, CPU", interval(shares), "<= 1.03 (demo)")
-    over = [u - b for u, b in zip(walls[1], walls[2], strict=True)]
-    say(f"{name}: an unaudited answer, CPU ms of the service", interval(cpu[unaudited.port]))
-    say(
-        f"{name}: its CPU ms over a bare loop",
-        interval([u - statistics.median(alone) for u in cpu[unaudited.port]]),
-        "<= 5",
-    )
-    say(f"{name}: a bare loop of ONNX Runtime, ms", interval(walls[2]))
-    say(f"{name}: unaudited minus bare loop, ms", interval(over), "<= 5")
+    say(f"{name}: audited minus unaudited, wall ms", _less(walls["audited"], walls["unaudited"]), "one flush + 2 ms")
+    say(f"{name}: audited minus unaudited, CPU ms of the service", _less(cpu["audited"], cpu["unaudited"]), "<= 2")
+    for what, found in (("wall", walls), ("CPU", cpu)):
+        ratios = [a / u for a, u in zip(found["audited"], found["unaudited"], strict=True)]
+        say(f"{name}: audited over unaudited, {what}", interval(ratios), "<= 1.03 (demo)")
+
+
+def _service_costs(name: str, walls: dict[str, list[float]], cpu: list[float], loops: Loops) -> None:
+    """What the service adds to the loops."""
+    say(f"{name}: an unaudited answer, CPU ms of the service", interval(cpu))
+    for loop, limit in (("tiled", ""), ("whole", "<= 5")):
+        say(f"{name}: a {loop} loop of ONNX Runtime, CPU ms", interval(loops.cpu[loop]))
+        say(f"{name}: unaudited minus {loop} loop, CPU ms", _less(cpu, loops.cpu[loop]), limit)
+        say(f"{name}: unaudited minus {loop} loop, wall ms", _less(walls["unaudited"], walls[loop]), limit)
 
 
 def many_clients(folder: Path, base: ProjectFolder, name: str, requests: int, rounds: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis.extra.numpy import arrays
 
 from minivess.ml.measures.shapes.class_sizes import class_size
+from minivess.ml.measures.shapes.runs import components_of
 from tests.support.properties import given
 from tests.support.properties import strategies as st
 
@@ -28,6 +29,15 @@ def _components(inside: np.ndarray) -> list[int]:
             edge += near
         found.append(len(reached))
     return found
+
+
+@given(arrays(np.bool_, st.sampled_from([*SHAPES, (6, 7), (3, 5, 4), (4, 4, 6)])))
+@pytest.mark.parametrize("voxels", [0, 64], ids=["by runs", "by labels where there are many"])
+def test_components_are_those_of_a_plain_count(voxels: int, mask: np.ndarray) -> None:
+    parts = _components(mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("minivess.ml.measures.shapes.runs._VOXELS_A_RUN", voxels)
+        assert components_of(mask) == (len(parts), max(parts, default=0))
 
 
 @given(arrays(np.uint8, st.sampled_from(SHAPES), elements=st.integers(0, 2)), st.integers(1, 3))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError, UsageError
 from minivess.foundation.implements import implements
+from minivess.ml.preprocessing.order_statistics import order_statistics, percentiles
 from minivess.ml.preprocessing.preprocessor import Preprocessor
 from minivess.records.data.dataset import Capabilities, Unit
 from minivess.records.lengths import shown
@@ -74,11 +75,10 @@ def signal_measures(image: NDArray[Any], *, may_be_empty: bool = False) -> Signa
 
 
 def _percentiles(values: NDArray[Any], wanted: Sequence[float]) -> tuple[float, ...]:
-    """Percentiles in double precision, interpolated linearly as `np.percentile` does, from one copy in the type of the values."""
+    """Percentiles in double precision, interpolated linearly."""
     places = [share / 100 * (values.size - 1) for share in wanted]
     around = sorted({end for place in places for end in (int(place), min(int(place) + 1, values.size - 1))})
-    ordered = np.partition(values.ravel(), around)
-    found = dict(zip(around, (float(ordered[one]) for one in around), strict=True))
+    found = dict(zip(around, map(float, order_statistics(values, around)), strict=True))
     return tuple(
         float(
             np.interp(
@@ -113,7 +113,7 @@ def channel_differences(channels: NDArray[Any]) -> tuple[float, ...]:
         return ()
     for given in channels:
         channel = np.asarray(given, dtype=np.float64)
-        low, high = np.percentile(channel, SIGNAL_PERCENTILES)
+        low, high = percentiles(channel, SIGNAL_PERCENTILES)
         scaled.append((channel - low) / (high - low) if high > low else np.zeros_like(channel))
         if len(scaled) > 1:
             found.append(min(float(np.abs(scaled[-1] - other).mean()) for other in scaled[:-1]))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.errors import InputError
+from minivess.ml.preprocessing.order_statistics import percentiles
 from minivess.records.models.preprocessing import LOWER_PERCENTILE, UPPER_PERCENTILE, ForegroundStatistics
 
 SAMPLED = 10_000
@@ -31,10 +32,10 @@ def normalise(image: NDArray[np.generic]) -> NDArray[np.float32]:
         InputError: the image has another number of axes, is empty, or holds NaN or infinity.
     """
     values = _checked(image)
-    lower, upper = np.percentile(values, [LOWER_PERCENTILE, UPPER_PERCENTILE])
-    np.clip(values, lower, upper, out=values)
+    lower, upper = percentiles(values, (LOWER_PERCENTILE, UPPER_PERCENTILE))
+    np.clip(values, np.float32(lower), np.float32(upper), out=values)
     spread = float(values.std(dtype=np.float64))
-    scale = max(abs(float(lower)), abs(float(upper)))
+    scale = max(abs(lower), abs(upper))
     if spread <= 1e-7 * scale or spread == 0.0:
         return np.zeros_like(values)
     values -= np.float32(values.mean(dtype=np.float64))

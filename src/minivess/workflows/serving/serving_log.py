@@ -58,7 +58,7 @@ class Pace:
     """Time after which refused requests that were counted become an entry."""
     refusals_a_minute: int = 60
     """Refusals that get an entry of their own; further ones are counted."""
-    batch_seconds: float = 1.0
+    batch_seconds: float = 5.0
     """Time in which lineage events gather before they are delivered together."""
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minivess.foundation.implements import implements
+from minivess.ml.measures.shapes.runs import Components, components_of
 from minivess.records.evaluation.counted.class_size import ClassSize
 from minivess.records.lengths import MICROMETRES, MM_FROM
 
-_PARTS = 16
-"""Parts of a volume whose labels are counted one after the other: counting copies them as wider integers."""
+_AT_A_TIME = 1 << 20
+"""Voxels that are compared at a time."""
 _POWER: dict[int, Literal["²", "³"]] = {2: "²", 3: "³"}
 
 
@@ -30,15 +31,15 @@ def class_size(mask: NDArray[np.uint8], value: int, spacing: tuple[float, ...] |
     steps, name = _steps(spacing, mask.ndim)
     box, count = _box(mask, value)
     sides = tuple(one.stop - one.start for one in box)
-    largest, components = _components(mask[box] == value) if count else (0, 0)
+    found = components_of(mask[box] == value) if count else Components(0, 0)
     each = math.prod(steps)
     return ClassSize.model_validate(
         {
             "voxels": count,
             "size": count * each,
             "size_unit": f"{name}{_POWER[mask.ndim]}" if spacing is not None else name,
-            "components": components,
-            "largest_component": largest * each,
+            "components": found.count,
+            "largest_component": found.largest * each,
             "extent": tuple(side * step for side, step in zip(sides, steps, strict=True)),
             "extent_unit": name,
         }
@@ -55,28 +56,20 @@ def _steps(spacing: tuple[float, ...] | None, axes: int) -> tuple[tuple[float, .
 
 
 def _box(mask: NDArray[np.uint8], value: int) -> tuple[tuple[slice, ...], int]:
-    """The smallest box that holds a class, and its voxels; plane by plane, so that little memory is needed."""
+    """The smallest box that holds a class, and its voxels; some planes at a time, so that little memory is needed."""
     count, ends = 0, [(0, 0)] * mask.ndim
     seen = [np.zeros(side, np.bool_) for side in mask.shape]
-    for number, plane in enumerate(mask):
-        inside = plane == value
+    step = max(1, _AT_A_TIME // max(1, mask[0].size))
+    others = tuple(range(1, mask.ndim))
+    for start in range(0, len(mask), step):
+        inside = mask[start : start + step] == value
         here = int(np.count_nonzero(inside))
         if here:
             count += here
-            seen[0][number] = True
-            for axis in range(inside.ndim):
-                seen[axis + 1] |= inside.any(axis=tuple(one for one in range(inside.ndim) if one != axis))
+            seen[0][start : start + step] = inside.any(axis=others)
+            flat = inside.any(axis=0)
+            for axis in others:
+                seen[axis] |= flat.any(axis=tuple(one - 1 for one in others if one != axis))
     if count:
         ends = [(int(one.argmax()), len(one) - int(one[::-1].argmax())) for one in seen]
     return tuple(slice(start, stop) for start, stop in ends), count
-
-
-def _components(inside: NDArray[np.bool_]) -> tuple[int, int]:
-    """Voxels of the largest component, and how many components there are."""
-    from minivess.ml.measures.shapes.thinning import components
-
-    labels, found = components(inside)
-    sizes = np.zeros(found + 1, np.int64)
-    for part in np.array_split(labels, min(_PARTS, len(labels))):
-        sizes += np.bincount(part.ravel(), minlength=found + 1)
-    return int(sizes[1:].max()), found

@@ -83,19 +83,31 @@ def graph_of(name: str) -> bytes:
         return toy_models.graph(case.task, case.patch)
     from minivess.ml.export.graphs import graphs_of
     from minivess.ml.inference.predictor import EnsemblePredictor, NetworkPredictor
-    from minivess.ml.models.registry import adapter_of, build_network
     from minivess.records.models.exports.contract import AppliedCalibrator
 
-    # as in templates/demo/minivess.yaml
-    architecture, members, facts = ("unet", 2, {"filters": 8}) if name == "demo" else ("resnet34-unet", 1, {})
-    spec = adapter_of(architecture).specification().model_copy(update={"patch": case.patch, **facts})
+    spec = _specification(name)
     networks = [
-        NetworkPredictor(build_network(spec, case.task, seed=seed), spec, "cpu", task=case.task)
-        for seed in range(members)
+        NetworkPredictor(network_of(name, seed), spec, "cpu", task=case.task)
+        for seed in range(2 if name == "demo" else 1)
     ]
     calibrator = AppliedCalibrator(method="temperature scaling", parameter=1.0, inside=True)
     (made,) = graphs_of(EnsemblePredictor(networks), calibrator)
     return made.data
+
+
+def _specification(name: str) -> Any:
+    """As in templates/demo/minivess.yaml; of pictures a U-Net with ResNet-34."""
+    from minivess.ml.models.registry import adapter_of
+
+    architecture, facts = ("unet", {"filters": 8}) if name == "demo" else ("resnet34-unet", {})
+    return adapter_of(architecture).specification().model_copy(update={"patch": CASES[name].patch, **facts})
+
+
+def network_of(name: str, seed: int = 0) -> Any:
+    """A network of a case, with weights that were not trained."""
+    from minivess.ml.models.registry import build_network
+
+    return build_network(_specification(name), CASES[name].task, seed=seed)
 
 
 def predictor_of(case: Case, graph: bytes) -> OnnxPredictor:

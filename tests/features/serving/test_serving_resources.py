@@ -176,7 +176,7 @@ def _answer(facts: Facts, outputs: str) -> None:
     wanted = {} if name == "masks alone" else {"outputs": "probabilities", "output_type": kind}
     asked = request_form.Asked(served.npy(image), request_form.StatedSpacing("2 x 1 x 1 um", former=False), "npy")
     if wanted:
-        asked = asked._replace(outputs=OutputChoice(Wanted(frozenset({"probabilities"}), kind)))  # type: ignore[arg-type]
+        asked = asked._replace(outputs=OutputChoice(Wanted(frozenset({"probabilities"}), kind)))
     sent: list[int] = []
     tracemalloc.start()
     try:

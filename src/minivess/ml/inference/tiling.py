@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from itertools import batched, product
 
 import numpy as np
@@ -37,15 +38,18 @@ def tiles_of(grid: Shape, patch: Shape, overlap: float = OVERLAP) -> int:
     return math.prod(len(tile_starts(max(size, side), side, overlap)) for size, side in sides)
 
 
+@lru_cache(maxsize=4)
 def gaussian_weight(patch: Shape) -> NDArray[np.float32]:
-    """Weights of a tile's voxels: a Gaussian about its centre, at most 1 and never below 0.001."""
+    """Weights of a tile's voxels, read-only: a Gaussian about its centre, at most 1 and never below 0.001."""
     weight = np.ones(patch, dtype=np.float64)
     for axis, side in enumerate(patch):
         offsets = (np.arange(side) - (side - 1) / 2) / (side / 8)
         shape = [1] * len(patch)
         shape[axis] = side
         weight *= np.exp(-0.5 * offsets**2).reshape(shape)
-    return np.maximum(weight / weight.max(), _FLOOR).astype(np.float32)
+    made: NDArray[np.float32] = np.maximum(weight / weight.max(), _FLOOR).astype(np.float32)
+    made.flags.writeable = False
+    return made
 
 
 def pad_to[Pixel: np.generic](values: NDArray[Pixel], patch: Shape) -> tuple[NDArray[Pixel], tuple[slice, ...]]:

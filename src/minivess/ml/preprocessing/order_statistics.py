@@ -59,7 +59,7 @@ def _between(low: np.generic, high: np.generic, share: float) -> float:
     """As NumPy interpolates: the difference in the type of the values, from the nearer end."""
     step = np.subtract(high, low)
     weight = np.float64(share)
-    return float(high - step * (1 - weight) if share >= 0.5 else low + step * weight)  # type: ignore[operator]
+    return float(high - step * (1 - weight) if share >= 0.5 else low + step * weight)
 
 
 def _found(flat: NDArray[np.generic], sample: NDArray[np.generic], places: Sequence[int]) -> dict[int, np.generic]:

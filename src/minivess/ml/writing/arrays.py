@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from minivess.foundation.implements import implements
 from minivess.ml.writing.nifti import nifti_head
+from minivess.ml.writing.npy import npy_head
 
 ArrayFormat = Literal["npy", "nifti"]
 NumberType = Literal["float16", "float32"]
@@ -65,10 +66,10 @@ def array_file(
     head = (
         nifti_head(values.shape, np.dtype(kind), spacing=spacing, affine=affine, channels=channels)
         if nifti
-        else _npy_head(values.shape, kind)
+        else npy_head(values.shape, np.dtype(kind).newbyteorder("<"))
     )
     stream = io.BytesIO()
-    with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=3 if nifti else 1, mtime=0) as packed:
+    with gzip.GzipFile(fileobj=stream, mode="wb", compresslevel=1, mtime=0) as packed:
         packed.write(head)
         for piece in number_pieces(values, kind):
             packed.write(piece)
@@ -76,11 +77,3 @@ def array_file(
             stream.seek(0)
             stream.truncate()
     yield stream.getvalue()
-
-
-def _npy_head(shape: tuple[int, ...], kind: NumberType) -> bytes:
-    """What is before the numbers of a `.npy` file, version 1.0."""
-    stream = io.BytesIO()
-    descr = np.dtype(kind).newbyteorder("<").str
-    np.lib.format.write_array_header_1_0(stream, {"descr": descr, "fortran_order": False, "shape": shape})
-    return stream.getvalue()

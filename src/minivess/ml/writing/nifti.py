@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-
 import numpy as np
 from numpy.typing import NDArray
 
+from minivess.ml.writing.npy import gzipped
 from minivess.ml.writing.placed_mask import MaskFile, PlacedMask
 
 _MILLIMETRE = 1e3
@@ -20,8 +19,7 @@ def write(mask: PlacedMask) -> MaskFile:
     """A `.nii.gz`: axes (x, y, z), millimetres, the image's affine. The same mask gives the same bytes."""
     values = np.ascontiguousarray(mask.values)
     head = nifti_head(values.shape, values.dtype, spacing=mask.spacing, affine=mask.affine)
-    packed = gzip.compress(head + values.tobytes(), compresslevel=3, mtime=0)
-    return MaskFile(packed, "application/gzip", ".nii.gz")
+    return MaskFile(gzipped(head, values), "application/gzip", ".nii.gz")
 
 
 def nifti_head(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple, get_args
 
 from minivess.foundation.implements import implements
+from minivess.ml.writing.arrays import NumberType
 from minivess.records.lengths import shown
 from minivess.records.models.task import SegmentationTask
 from minivess.serving.inference import problems
 from minivess.serving.inference.messages import Problem
 from minivess.serving.inference.volumes import shape_words
-from minivess.workflows.serving.answers import NumberType, ServedModel
+from minivess.workflows.serving.answers import ServedModel
 from minivess.workflows.serving.images import ARRAY_FORMATS, MASK_FORMATS
 
 FORMATS = "NIfTI, TIFF, NRRD, PNG, JPEG, DICOM (one file, or a series as zip) or NumPy `.npy`"

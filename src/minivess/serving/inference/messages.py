@@ -223,7 +223,7 @@ def segmentation(
         reasons=(),
         mask=text,
         mask_format=encode.name,
-        mask_digest=mask_digest(mask),
+        mask_digest=answer.mask_digest or mask_digest(mask),
         axes=model.task.axes,
         shape=mask.shape,
         rule=model.rule,

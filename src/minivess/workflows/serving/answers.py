@@ -118,6 +118,7 @@ class Answer:
         receipt: of the entry this answer is; None for a refusal that is counted.
         times: of the stages up to the entry on the disk.
         arrays: further outputs that the request asked for, in the order of `OUTPUTS`.
+        mask_digest: by which the log knows the mask; None when refused.
     """
 
     decision: Literal["answered", "refused"]
@@ -127,6 +128,7 @@ class Answer:
     receipt: Receipt | None
     times: StageTimes = field(default_factory=StageTimes)
     arrays: tuple[AnswerArray, ...] = ()
+    mask_digest: str | None = None
 
     @property
     def foreground_fraction(self) -> float:

@@ -153,8 +153,9 @@ class InferenceService:
             with watch.stage(Stage.POSTPROCESSING):
                 mask = mask_of(found.probabilities, task, threshold=self.model.stated_threshold)
                 classes = self._classes(mask, found.probabilities, spacing)
-                answer = Answer("answered", (), mask, classes, None, arrays=arrays_of(found, wanted))
-                self._record(record, request_id, answer, mask)
+                arrays, of_mask = arrays_of(found, wanted), mask_digest(mask)
+                answer = Answer("answered", (), mask, classes, None, arrays=arrays, mask_digest=of_mask)
+                self._record(record, request_id, answer, of_mask)
             record.payload(caller=caller, times=watch.times)
             commit.enter_context(watch.stage(Stage.LOG_COMMIT))
         return replace(answer, receipt=self._receipt(record), times=watch.times)
@@ -205,10 +206,10 @@ class InferenceService:
             )
         )
 
-    def _record(self, record: Recording, request_id: str, answer: Answer, mask: NDArray[np.uint8]) -> None:
+    def _record(self, record: Recording, request_id: str, answer: Answer, of_mask: str) -> None:
         """What the entry of an answer says: digests of its masks, and shares of voxels."""
         several = len(answer.classes) > 1
-        record.output(f"masks/{request_id}", mask_digest(mask))
+        record.output(f"masks/{request_id}", of_mask)
         for one in answer.classes:
             if one.conformal_mask is not None:
                 name = f"conformal-masks/{request_id}" + (f"/{one.label.value}" if several else "")

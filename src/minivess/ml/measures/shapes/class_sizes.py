@@ -38,7 +38,7 @@ def class_size(mask: NDArray[np.uint8], value: int, spacing: tuple[float, ...] |
             "voxels": count,
             "size": count * each,
             "size_unit": f"{name}{_POWER[mask.ndim]}" if spacing is not None else name,
-            "components": found.count,
+            "components": found.number,
             "largest_component": found.largest * each,
             "extent": tuple(side * step for side, step in zip(sides, steps, strict=True)),
             "extent_unit": name,

@@ -15,6 +15,8 @@ from minivess.ml.measures.shapes.thinning import components
 
 _VOXELS_A_RUN = 64
 """Runs are joined where the mask has at least so many voxels, inside and outside, for each of them."""
+_AT_A_TIME = 1 << 18
+"""Voxels whose runs are found at a time."""
 _PARTS = 16
 _NEXT = {2: ((0, 1),), 3: ((0, 1), (1, -1), (1, 0), (1, 1))}
 """The half of the neighbouring rows that comes after a row, by the number of axes: steps along the axes before the last."""
@@ -23,7 +25,7 @@ _NEXT = {2: ((0, 1),), 3: ((0, 1), (1, -1), (1, 0), (1, 1))}
 class Components(NamedTuple):
     """How many components a mask has, and the voxels of the largest; 26-connected, or 8-connected in a plane."""
 
-    count: int
+    number: int
     largest: int
 
 
@@ -32,15 +34,28 @@ def components_of(mask: NDArray[np.bool_]) -> Components:
     width = (
         mask.shape[-1] + 2
     )  # an empty voxel before and after each row, so that no run touches one of another row by its ends
-    rows = np.zeros((mask.size // mask.shape[-1], width), np.int8)
-    rows[:, 1:-1] = mask.reshape(len(rows), -1)
-    edges = np.diff(rows.reshape(-1))
-    starts, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    if len(starts) == 0:
-        return Components(0, 0)
-    if len(starts) * _VOXELS_A_RUN > mask.size:
+    runs = _runs(mask.reshape(-1, mask.shape[-1]), width, most=mask.size // _VOXELS_A_RUN)
+    if runs is None:
         return _labelled(mask)
-    return _joined(starts, stops, width, mask.shape)
+    starts, stops = runs
+    return Components(0, 0) if len(starts) == 0 else _joined(starts, stops, width, mask.shape)
+
+
+def _runs(rows: NDArray[np.bool_], width: int, *, most: int) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Where runs begin and end, as if rows had a width; None: there are more than so many. Some rows are looked at at a time."""
+    starts, stops = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
+    step, found = max(1, _AT_A_TIME // width), 0
+    for first in range(0, len(rows), step):
+        part = rows[first : first + step]
+        padded = np.zeros((len(part), width), np.int8)
+        padded[:, 1:-1] = part
+        edges = np.diff(padded.reshape(-1))
+        starts.append(np.flatnonzero(edges == 1) + first * width)
+        stops.append(np.flatnonzero(edges == -1) + first * width)
+        found += len(starts[-1])
+        if found > most:
+            return None
+    return np.concatenate(starts), np.concatenate(stops)
 
 
 def _joined(starts: NDArray[np.intp], stops: NDArray[np.intp], width: int, shape: tuple[int, ...]) -> Components:

@@ -1,19 +1,20 @@
 """The RO-Crate metadata: what the pack's files are and which recorded actions made them.
 
-RO-Crate 1.2 with the Process Run Crate profile 0.5 (researchobject.org): each completed entry that has outputs in the
-pack is a `CreateAction` with its agent, instrument, objects and results.
+RO-Crate 1.3 with the Process Run Crate profile 0.5, which rests on 1.1 (researchobject.org): each completed entry that has
+outputs in the pack is a `CreateAction` with its agent, instrument, objects and results.
 """
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from minivess.compliance.documents.dossier import Dossier
 from minivess.foundation.clock import timestamp
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.implements import implements
+from minivess.records.artifact import Artifact
 from minivess.records.log.entry import EntryBody, Outcome
 
 _TYPES = {
@@ -41,9 +42,11 @@ _FOLDERS = {
 }
 """Folders whose files are written after this one."""
 _RUN_PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+_VERSIONS = ("https://w3id.org/ro/crate/1.3", "https://w3id.org/ro/crate/1.1")
+"""The newest version, whose context is used, and the one that the profile of runs is based on (ADR 79)."""
 
 
-@implements("REQ-036")
+@implements("REQ-036", "REQ-594")
 def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
     """The JSON-LD of `ro-crate-metadata.json`.
 
@@ -60,14 +63,15 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
         if entry.body.outcome is Outcome.COMPLETED
         and any(item.digest in names_by_digest for item in entry.body.outputs)
     ]
-    device = dossier.project.device
+    device, tool = dossier.project.device, dossier.inputs.tool
     root = {
         "@id": "./",
         "@type": "Dataset",
         "name": f"Evidence of {device.name} {device.version}",
         "description": f"All that a receiver needs to verify the release of {device.name} {device.version} again, offline.",
         "datePublished": timestamp(dossier.inputs.time),
-        "license": "Provided to auditors and users of the device as evidence of its release.",
+        "license": {"@id": "#terms"},
+        "author": {"@id": "#manufacturer"},
         "publisher": {"@id": "#manufacturer"},
         "about": {"@id": "#device"},
         "conformsTo": {"@id": _RUN_PROFILE},
@@ -79,28 +83,35 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
         "@id": "ro-crate-metadata.json",
         "@type": "CreativeWork",
         "about": {"@id": "./"},
-        "conformsTo": {"@id": "https://w3id.org/ro/crate/1.2"},
+        "conformsTo": [{"@id": version} for version in _VERSIONS],
     }
     context: list[dict[str, Any]] = [
-        {"@id": _RUN_PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
+        {"@id": _RUN_PROFILE, "@type": ["CreativeWork", "Profile"], "name": "Process Run Crate", "version": "0.5"},
+        {
+            "@id": "#terms",
+            "@type": "CreativeWork",
+            "name": "Terms of the evidence pack",
+            "description": "Provided to auditors and users of the device as evidence of its release.",
+        },
         {"@id": "#manufacturer", "@type": "Organization", "name": device.manufacturer},
         {
             "@id": "#device",
-            "@type": "SoftwareApplication",
+            "@type": "MedicalDevice",
             "name": device.name,
-            "softwareVersion": device.version,
+            "version": device.version,
             "description": device.intended_use,
         },
         {
             "@id": "#minivess",
             "@type": "SoftwareApplication",
-            "name": "MiniVess",
-            **({"softwareVersion": dossier.inputs.commit} if dossier.inputs.commit else {}),
+            "name": tool.name,
+            "version": tool.version,
+            "url": f"pkg:pypi/{tool.name}@{tool.version}",
         },
         *(
             {
                 "@id": f"#{item.id}",
-                "@type": "Person" if item.kind.value == "person" else "SoftwareApplication",
+                "@type": "Person" if item.kind.value == "person" else "Service",
                 "name": item.name,
             }
             for item in sorted(
@@ -111,7 +122,7 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
     ]
     folders = [{"@id": name, "@type": "Dataset", "name": words} for name, words in _FOLDERS.items()]
     return {
-        "@context": "https://w3id.org/ro/crate/1.2/context",
+        "@context": f"{_VERSIONS[0]}/context",
         "@graph": [
             descriptor,
             root,
@@ -143,8 +154,15 @@ def _action(body: EntryBody, names: Mapping[str, list[str]]) -> dict[str, Any]:
         "name": body.action,
         "agent": {"@id": f"#{body.actor}"},
         "instrument": {"@id": "#minivess"},
-        "endTime": timestamp(body.time),
+        "description": f"Entry {body.index} of the audit log",
+        "endTime": f"{body.time:%Y-%m-%dT%H:%M:%S}.{body.time.microsecond // 1000:03}+00:00",
         "actionStatus": "http://schema.org/CompletedActionStatus",
-        "object": [{"@id": name} for item in body.inputs for name in names.get(item.digest, ())],
-        "result": [{"@id": name} for item in body.outputs for name in names.get(item.digest, ())],
+        **_named("object", body.inputs, names),
+        **_named("result", body.outputs, names),
     }
+
+
+def _named(field: str, artifacts: Iterable[Artifact], names: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The files of the pack that are inputs or outputs; a single one is no list, and none is left out."""
+    found = [{"@id": name} for item in artifacts for name in names.get(item.digest, ())]
+    return {field: found[0] if len(found) == 1 else found} if found else {}

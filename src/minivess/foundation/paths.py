@@ -120,6 +120,16 @@ class Workspace:
         return self.models if not made.is_dir() and (self.models / "model.onnx").is_file() else made
 
     @property
+    def model_signature(self) -> Path:
+        """The signature over the folder of the exported model (OpenSSF Model Signing)."""
+        return self.models / "model.sig"
+
+    @property
+    def model_signing_key(self) -> Path:
+        """The public key of this signature."""
+        return self.models / "model-signing.pem"
+
+    @property
     def onnx(self) -> Path:
         """The first graph of the exported model."""
         return self.export / "model.onnx"
@@ -186,3 +196,10 @@ def release_policy() -> Path:
     templates = templates_folder()
     shipped = templates / "project" / "policy.yaml"
     return shipped if shipped.is_file() else templates.parent / "release" / "policy.yaml"
+
+
+def component_policy() -> Path:
+    """What this package accepts in its own components: beside the templates in a wheel, in `release/` in a clone."""
+    templates = templates_folder()
+    shipped = templates / "project" / "components.yaml"
+    return shipped if shipped.is_file() else templates.parent / "release" / "components.yaml"

@@ -9,6 +9,7 @@ import click
 from minivess.cli.groups import Group
 from minivess.cli.models.analysis import explain, robustness
 from minivess.cli.models.packages import application_package, bento
+from minivess.cli.models.signature import sign_exported
 from minivess.cli.rendering import emit, emit_entry, emit_json, json_option
 from minivess.cli.serving.admission import admission, anchor, deploy
 from minivess.cli.session import actor_option, reader_of, services_of, signer_of
@@ -21,6 +22,7 @@ from minivess.records.people.roles import Role
     sections={
         "Commands": (
             "export",
+            "sign",
             "robustness",
             "explain",
             "compare",
@@ -86,6 +88,7 @@ model.add_command(deploy)
 model.add_command(admission)
 model.add_command(robustness)
 model.add_command(explain)
+model.add_command(sign_exported)
 model.add_command(bento)
 model.add_command(application_package)
 

@@ -34,6 +34,7 @@ from minivess.compliance.pack.bills import bills_of
 from minivess.compliance.pack.changes import CHANGES, difference_for, plan_files
 from minivess.compliance.pack.crate import crate
 from minivess.compliance.pack.item_exports import item_exports
+from minivess.compliance.pack.model_signature import signed_model
 from minivess.compliance.pack.source_tree import source_files
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
@@ -326,6 +327,7 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
         "traceability/chains.csv": chains_csv(dossier.trace).encode("utf-8", "replace"),
         "traceability/junit.xml": junit_xml(dossier.report),
         **bills_of(dossier),
+        **signed_model(inputs.workspace),
         "release/policy.json": policy_file(inputs.policy),
         "release/risks.json": canonical(dossier.risks.residual()),
         "release/attested.json": canonical(

@@ -11,6 +11,7 @@ from pathlib import Path
 from minivess.compliance.facts.package_metadata import about
 from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
+from minivess.foundation.paths import component_policy
 from minivess.foundation.reading.lock_file import LockedPackage, Use, read_lock
 from minivess.records.components.policy import ComponentPolicy
 from minivess.records.components.review import CheckedComponents
@@ -22,15 +23,15 @@ _DEEPEST = 20
 
 @implements("REQ-532")
 def read_component_policy(source: Path) -> ComponentPolicy:
-    """The policy of a source tree; the defaults where it has none.
+    """The policy of a source tree; where it has none, that of this package.
 
     Raises:
         InputError: the file is malformed, with file and line.
     """
     from minivess.foundation.reading.yaml_records import read_record  # YAML, which few commands need
 
-    path = source / COMPONENTS_FILE
-    return read_record(path, ComponentPolicy, shown=COMPONENTS_FILE) if path.is_file() else ComponentPolicy()
+    own = source / COMPONENTS_FILE
+    return read_record(own if own.is_file() else component_policy(), ComponentPolicy, shown=COMPONENTS_FILE)
 
 
 @implements("REQ-532")
@@ -49,6 +50,7 @@ def checked_licences(lock: Path, member: str, policy: ComponentPolicy) -> Checke
     used: set[str] = set()
     offenders = [words for package in shipped if (words := _fault(package, policy, used))]
     named = {one.package for one in policy.readings} | {one.package for one in policy.accepted}
+    named &= {package.name for package in shipped}
     notes = [f"{COMPONENTS_FILE} names {name}, for which it is not needed" for name in sorted(named - used)]
     return CheckedComponents(looked_at=len(shipped), offenders=tuple(offenders), notes=tuple(notes))
 

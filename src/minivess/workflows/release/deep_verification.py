@@ -16,6 +16,7 @@ from minivess.compliance.documents.formats.made import FORMATS, available
 from minivess.compliance.documents.log_story import story_of
 from minivess.compliance.pack.bills import SCAN
 from minivess.compliance.pack.changes import CHANGES
+from minivess.compliance.pack.model_signature import KEY, SIGNATURE
 from minivess.compliance.pack.pack import payload
 from minivess.compliance.proofs.canonical import digest_of
 from minivess.compliance.proofs.checkpoint import Checkpoint
@@ -172,8 +173,10 @@ def _before_preparation(log: LogFacts) -> LogFacts:
 def _unpack(files: Mapping[str, bytes], workspace: Workspace, source: Path) -> None:
     """Put the files that entries made where a project has them, and the evidence of results into the source tree."""
     evidence = f"{DATA}traceability/evidence/"
-    if f"{DATA}{SCAN}" in files:
-        write_atomic(workspace.scan, files[f"{DATA}{SCAN}"])
+    kept = {SCAN: workspace.scan, SIGNATURE: workspace.model_signature, KEY: workspace.model_signing_key}
+    for packed, place in kept.items():
+        if f"{DATA}{packed}" in files:
+            write_atomic(place, files[f"{DATA}{packed}"])
     for name, content in files.items():
         row = layout().row(name.removeprefix(DATA)) if name.startswith(DATA) else None
         if row is not None and row.output is not None:

@@ -35,6 +35,26 @@ Feature: The evidence pack is complete and in standard formats
     And the start page says that all gates passed, how often the test set was looked at, and who must sign
     And every link of the start page leads to a file of the pack
 
+  @REQ-513 @REQ-514 @RC-212
+  Scenario: The start page and the signing text agree about what is open
+    Given the source tree has an open anomaly, and a clause is open
+    When the pack is built
+    Then the start page and the signing text state the clause, the anomaly with its condition, and 8 links without a signed review
+    And the start page and the signing text state the reason for the limit of each gate of the policy
+    And the start page states risks by level, the evidence of times, and that there is no waiver
+
+  @REQ-515
+  Scenario: Evidence that the pack itself is counts in its pages
+    Given the clauses of standards are judged as a build does
+    Then the record of the release, the SBOM and the list of open anomalies are there, and signatures and verification are not
+
+  @REQ-515 @RC-213
+  Scenario: Release notes that do not name an open anomaly stop the build
+    Given the source tree has an open anomaly, and a clause is open
+    And the templates of the source tree have release notes without anomalies
+    When the pack is built
+    Then it is refused because "the release notes do not name the open anomaly ANO-01"
+
   @REQ-107
   Scenario: The pages of the trace in the pack name the model and the log entries
     When the pack is built

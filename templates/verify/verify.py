@@ -626,21 +626,25 @@ conventions: tolerance?=positive unit?=length-unit tolerance_um?=positive foregr
     skeleton?=short bootstrap?=100 bootstrap_unit?=short statistics?=statistics failure_dice?~=above-0-to-1
 registered: signatures=signatures gates*=policy-gate
 gate metric: kind=text id=slug measure=measure of_class?=short statistic?=statistic at_least?~=number at_most?~=number
-gate baseline: kind=text id=slug at_least=number; gate parity: kind=text id=slug at_most=from-0
-gate pretraining: kind=text id=slug at_most?=0 reason?~=short
+    reason?=short
+gate baseline: kind=text id=slug at_least=number reason?=short; gate parity: kind=text id=slug at_most=from-0 reason?=short
+gate pretraining: kind=text id=slug at_most?=0 reason?=short
 start: weights=digest trained_on=trained-on fresh?*=text unused?*=text licence?~=short
 trained-on: status=training-data sets?*=seen; seen: name=short accessions?*=short digests?*=digest images?~=text
-gate calibration: kind=text id=slug at_most=share; gate criteria: kind=text id=slug at_most?=0
-gate trace: kind=text id=slug at_most?=0; gate risk: kind=text id=slug at_most?=0; gate runs: kind=text id=slug at_most?=0
-gate test-set: kind=text id=slug at_most?=0; gate scenarios: kind=text id=slug at_most?=0
-gate documents: kind=text id=slug at_most?=0; gate approvals: kind=text id=slug at_most?=0
-gate clauses: kind=text id=slug standard=short at_most?=0; gate drafts: kind=text id=slug at_most?=0
-gate expiries: kind=text id=slug at_most?=0; gate licences: kind=text id=slug at_most?=0
-gate suspects: kind=text id=slug at_most?=0; gate units: kind=text id=slug at_most?=0
-gate vulnerabilities: kind=text id=slug at_most?=0; gate latency: kind=text id=slug at_most=positive
-gate conformal: kind=text id=slug statistic?=statistic at_least=share; gate witness: kind=text id=slug at_most=from-0
-gate subgroups: kind=text id=slug measure=measure attribute=short at_most=from-0
-gate lineage: kind=text id=slug at_most?=0; gate counts: kind=text id=slug at_most?=0; gate source: kind=text id=slug at_most?=0
+gate calibration: kind=text id=slug at_most=share reason?=short; gate criteria: kind=text id=slug at_most?=0 reason?=short
+gate trace: kind=text id=slug at_most?=0 reason?=short; gate risk: kind=text id=slug at_most?=0 reason?=short
+gate runs: kind=text id=slug at_most?=0 reason?=short
+gate test-set: kind=text id=slug at_most?=0 reason?=short; gate scenarios: kind=text id=slug at_most?=0 reason?=short
+gate documents: kind=text id=slug at_most?=0 reason?=short; gate approvals: kind=text id=slug at_most?=0 reason?=short
+gate clauses: kind=text id=slug standard=short at_most?=0 reason?=short; gate drafts: kind=text id=slug at_most?=0 reason?=short
+gate expiries: kind=text id=slug at_most?=0 reason?=short; gate licences: kind=text id=slug at_most?=0 reason?=short
+gate suspects: kind=text id=slug at_most?=0 reason?=short; gate units: kind=text id=slug at_most?=0 reason?=short
+gate vulnerabilities: kind=text id=slug at_most?=0 reason?=short; gate latency: kind=text id=slug at_most=positive reason?=short
+gate conformal: kind=text id=slug statistic?=statistic at_least=share reason?=short
+gate witness: kind=text id=slug at_most=from-0 reason?=short
+gate subgroups: kind=text id=slug measure=measure attribute=short at_most=from-0 reason?=short
+gate lineage: kind=text id=slug at_most?=0 reason?=short; gate counts: kind=text id=slug at_most?=0 reason?=short
+gate source: kind=text id=slug at_most?=0 reason?=short
 request: model=digest calibration=digest configuration=digest plan=digest criteria=digest data=digest inputs?~=digest
     policy?~=digest id=slug requester=slug purpose=short release=slug expires=time ephemeral_key=text
 grant: request=slug approver=slug wrapped_key?~=text key_digest?~=digest mode?~=mode envelope=envelope
@@ -701,6 +705,7 @@ class-share: name=short foreground_fraction=number conformal=bool
 shadow-class: name=short images=1 mean_dice=between-0-1 least_dice=between-0-1
 attested: format=attested/1 tool=tool tree=digest gaps*<=gap justified*<=justified open_clauses*<=text anomalies*<=anomaly
     missing_chapters?*<=text counted?*<=counted approvable?*<=approvable
+    conditions?*=condition reviews?*=review-count; condition: id=text text=short; review-count: signed=0 links=0
 counted: about=title kind=counted-kind of=0 offenders*<=text source?=short; approvable: digest=digest subject=short
 gap: kind=text item=text message=text; justified: kind=text item=text message=text remark=text
 anomaly: id=text title=text; gate: id=text kind=text basis=text passed=bool value~=text comparison=text limit=text margin~=text
@@ -1200,7 +1205,8 @@ SAME = {
     "plan": ("mask", "mask_threshold", "seed", "intervals", "baseline", "reuse"),
     "conventions": ("border", "bootstrap_unit", "both_empty", "foreground_connectivity", "one_empty", "skeleton"),
     "left out": (
-        "of_measure", "scores", "statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class", "margins"
+        "of_measure", "scores", "statistics", "failure_dice", "tolerance", "unit", "tolerance_um", "of_class", "margins",
+        "reason",
     ),
 }
 """Fields of a plan and of its conventions that may not change after a look, and those that not every plan has."""
@@ -2028,6 +2034,7 @@ reason * NOT RELEASABLE: %s
 
 Gates: %(passing)d of %(judged)d pass
 gate * %(ok)s %(id)s (%(kind)s, %(basis)s): %(value)s, %(comparison)s %(limit)s, margin %(margin)s
+reasons * Limit of %(id)s: %(reason)s
 Evaluation: look %(look)d of %(looks)d, %(mode)s, intervals of level %(level).4g %%%(unit)s
 figure * %s
 Criteria registered at entry %(registered)d
@@ -2042,8 +2049,12 @@ Residual risk: %(levels)s
 Not acceptable: %(open)s
 Counts: %(counts)s
 Open clauses (attested): %(open_clauses)d
+counted * Counted (attested): %(found)d of %(of)d %(kind)s %(about)s
 Open gaps (attested): %(gaps)d; justified: %(justified)d
-Known anomalies (attested): %(anomalies)d%(ids)s
+Known anomalies (attested): %(anomalies)d
+anomalies * Anomaly %(id)s (attested): %(title)s
+conditions * Condition of %(id)s (attested): %(text)s
+reviews * Links with a signed review (attested): %(signed)d of %(links)d
 Waivers: none
 time * Time of %s: entry %d, %s, %s
 Digests
@@ -2450,10 +2461,10 @@ class Release:
         return "the %d lines that were shown to the signers follow from the release" % (len(found) - 1)
 
     def text_lines(self):  # the lines of the signing text, by its template
-        facts, rows = self.text_facts(), dict(self.text_rows())
+        facts, rows = self.text_facts(), {**self.attested, **dict(self.text_rows())}
         for line in SIGNING_TEXT:
             name, several, form = line.partition(" * ")
-            yield from [form % row for row in rows[name]] if several else [line % facts]
+            yield from [form % row for row in rows.get(name, ())] if several else [line % facts]
 
     def text_facts(self):  # what the signing text says once, by name
         by, prepared, record, request = self.by, self.prepared, self.record, self.by["request"]["payload"]["request"]
@@ -2461,8 +2472,7 @@ class Release:
         facts.update(log=self.pack.origin, passing=sum(gate["passed"] for gate in self.gates), judged=len(self.gates))
         facts.update(mode=by["approval"]["payload"]["grant"]["mode"], unit=UNIT_WORDS[record["conventions"].get("unit")])
         facts.update(registered=by["criteria"]["index"], looked=len(self.looks), ran=len(self.ended), levels=self.levels)
-        ids = ", ".join(one["id"] for one in self.attested["anomalies"])
-        facts.update(ids=": " + ids if ids else "", open=", ".join(self.open_risks) or "none", digest=digest_of(request))
+        facts.update(open=", ".join(self.open_risks) or "none", digest=digest_of(request))
         facts.update(counts=", ".join("%d %s" % (count, name) for name, count in self.counts.items()))
         facts.update(evaluation=named(by["evaluation"]["outputs"], RECORD[5:]), level=self.figures["baseline"]["level"] * 100)
         facts["results"] = named(by["scenarios"]["outputs"], RESULTS[5:])
@@ -2470,8 +2480,9 @@ class Release:
 
     def text_rows(self):  # what it says of each of several, by name
         yield "reason", self.prepared["source"]["not_releasable"]
-        told = [(one, {field: one[field] or "unknown" for field in ("value", "margin")}) for one in self.gates]
-        yield "gate", [{**gate, **words, "ok": "ok" if gate["passed"] else "FAIL"} for gate, words in told]
+        yield "reasons", [one for one in self.by["policy"]["payload"]["policy"]["gates"] if one.get("reason")]
+        yield "counted", [dict(one, found=len(one["offenders"])) for one in self.attested.get("counted", [])]
+        yield "gate", [{**{at: one[at] or "unknown" for at in one}, "ok": ("FAIL", "ok")[one["passed"]]} for one in self.gates]
         held = [(key, *pair) for key, one in self.by_class.items() for pair in sorted(one["aggregates"].items())]
         yield "figure", [self.text_of_figure(*one) for one in held]
         told = [(criterion_text(one["criterion"]), figure_text(one["value"]) or "unknown", one["met"]) for one in self.outcomes]

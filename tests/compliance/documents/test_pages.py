@@ -133,7 +133,7 @@ def test_a_gate_that_counts_nothing_wrong_is_a_sentence_on_the_start_page(dossie
     missed = gate.model_copy(update={"passed": False, "value": 1.0, "margin": -1.0, "message": "dice is too low"})
     inputs = dossier.inputs
     page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(gate,))), [], "")
-    assert '<th scope="row">All 3 acceptance criteria met</th>' in page
+    assert '<th scope="row">All 3 acceptance criteria met<' in page
     assert gate.title not in page
     page = index_page(Renderer(TEMPLATES), replace(dossier, inputs=replace(inputs, gates=(missed,))), [], "")
     assert gate.title in page

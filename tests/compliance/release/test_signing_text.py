@@ -11,7 +11,7 @@ from minivess.compliance.release.derivation import Statement, digests_of
 from minivess.compliance.release.facts import facts_of_release
 from minivess.compliance.release.signing_text import DIGESTS, LONGEST, SigningFacts, signing_text
 from minivess.foundation.errors import VerificationError
-from minivess.records.device.attested import KnownAnomaly
+from minivess.records.device.attested import AnomalyCondition, Counted, KnownAnomaly, ReviewCount
 from minivess.records.evaluation.statistics.summaries import Interval
 from minivess.records.log.entry import Entry, Outcome
 from tests.support.builders.layout2_pack import small_pack
@@ -156,7 +156,25 @@ def test_risks_that_are_not_acceptable_and_anomalies_are_named() -> None:
     )
     assert "Residual risk: 0 low, 1 high" in lines
     assert "Not acceptable: RISK-01" in lines
-    assert "Known anomalies (attested): 2: ANO-01, ANO-02" in lines
+    place = lines.index("Known anomalies (attested): 2")
+    assert lines[place + 1 : place + 3] == ["Anomaly ANO-01 (attested): A", "Anomaly ANO-02 (attested): B"]
+
+
+@pytest.mark.verifies("REQ-513")
+def test_conditions_and_counts_that_a_tool_attests_are_said() -> None:
+    facts = _facts()
+    more = {
+        "conditions": (AnomalyCondition(id="ANO-01", text="safety related; it stays"),),
+        "reviews": (ReviewCount(signed=2, links=3),),
+        "counted": (Counted(kind="clauses", about="IEC 62304", of=9, offenders=("5.1.1", "5.1.2")),),
+    }
+    lines = _lines(replace(facts, attested=facts.attested.model_copy(update=more)))
+    for line in (
+        "Condition of ANO-01 (attested): safety related; it stays",
+        "Links with a signed review (attested): 2 of 3",
+        "Counted (attested): 2 of 9 clauses IEC 62304",
+    ):
+        assert line in lines
 
 
 def test_a_time_that_was_attested_before_the_next_step_is_said_with_its_entry() -> None:

@@ -9,6 +9,7 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -18,16 +19,30 @@ from minivess.compliance.pack.pack import BuiltPack, add_signatures
 from minivess.compliance.proofs.archive import read_archive
 from minivess.compliance.release.gates import judge, load_policy
 from minivess.compliance.results.evidence_files import with_evidence
+from minivess.compliance.standards.collectors import releases
+from minivess.compliance.standards.collectors.inputs import EvidenceSources
 from minivess.compliance.trace.graph import TraceGraph
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError
+from minivess.foundation.paths import release_policy
 from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.items.trace import EvidenceFile, RecordedResult
+from minivess.records.items.trace_data import ClauseCoverage
 from minivess.records.verdict import VerdictState
+from minivess.workflows.trace.workspace_evidence import PackBeingBuilt
 from tests.support.builders import logged_signatures
 from tests.support.builders import pack_builder as logs
-from tests.support.builders.release_builder import POLICY, SHA, VERSION, Release, gaps_of, make_release, own_policy
+from tests.support.builders.release_builder import (
+    POLICY,
+    SHA,
+    VERSION,
+    Release,
+    gaps_of,
+    make_release,
+    own_policy,
+    write_source,
+)
 
 scenarios("evidence.feature")
 
@@ -41,6 +56,9 @@ class Story:
     built: list[BuiltPack] = field(default_factory=list)
     error: MinivessError | None = None
     judged: tuple[GateResult, ...] = ()
+    changes: dict[str, Any] = field(default_factory=dict)
+    """Of the inputs of the pack."""
+    present: set[str] = field(default_factory=set)
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -93,12 +111,90 @@ def _(story: Story) -> None:
     story.release.facts = GateFacts()
 
 
+@given("the source tree has an open anomaly, and a clause is open")
+def _(story: Story) -> None:
+    tree = write_source(story.folder / "open" / "source")
+    (tree / "requirements" / "anomalies.yaml").write_text(
+        "anomalies:\n  - id: ANO-01\n    title: A sum is late\n    statement: It is late.\n    status: open\n"
+        "    safety_related: true\n    affects: [REQ-001]\n    evaluation: It stays until CR-01 is verified.\n",
+        encoding="utf-8",
+    )
+    story.release = make_release(story.folder / "open", source=tree)
+    clause = ClauseCoverage(
+        standard="IEC 62304", clause="5.7.3", id="C1", paraphrase="Tests are repeated", mode="auto", status="open",
+        evidence=(), missing=(), reason="", next="", attested=(), justified=(), expired=False,
+    )  # fmt: skip
+    met = clause.model_copy(update={"clause": "5.2.2", "status": "met"})
+    story.changes["coverage"] = (clause, met)
+
+
+@given("the templates of the source tree have release notes without anomalies")
+def _(story: Story) -> None:
+    folder = story.release.source / "templates" / "documents"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "release-notes.html.j2").write_text(
+        "<section><h2>Notes</h2><p>All is well.</p></section>", encoding="utf-8"
+    )
+
+
+@given("the clauses of standards are judged as a build does")
+def _(story: Story) -> None:
+    inputs = story.release.inputs()
+    sources = EvidenceSources(tree=inputs.tree, safety_class="B", pack=PackBeingBuilt(inputs.tree))
+    story.present = {name for name, collector in releases.COLLECTORS.items() if collector(sources)}
+
+
+@then(
+    "the record of the release, the SBOM and the list of open anomalies are there, and signatures and verification are not"
+)
+def _(story: Story) -> None:
+    assert story.present == {"release-record", "sbom", "anomalies-listed"}
+
+
+@then(
+    "the start page and the signing text state the clause, the anomaly with its condition, and 8 links without a signed review"
+)
+def _(story: Story) -> None:
+    page = " ".join(
+        html.unescape(
+            re.sub(r"<[^>]+>", " ", story.pages["data/index.html"].partition('<pre class="text">')[0])
+        ).split()
+    )
+    text = story.files["data/signing-text.txt"].decode()
+    assert "1 clause of standards open" in page
+    assert "IEC 62304 1 0 1" in page
+    assert "Open clauses (attested): 1\n" in text
+    assert "ANO-01 A sum is late safety related It stays until CR-01 is verified." in page
+    assert "Anomaly ANO-01 (attested): A sum is late\n" in text
+    assert "Condition of ANO-01 (attested): safety related; It stays until CR-01 is verified.\n" in text
+    assert "8 links without a signed review" in page
+    assert "Links with a signed review (attested): 0 of 8\n" in text
+
+
+@then("the start page and the signing text state the reason for the limit of each gate of the policy")
+def _(story: Story) -> None:
+    page, text = html.unescape(story.pages["data/index.html"]), story.files["data/signing-text.txt"].decode()
+    gates = story.release.policy.gates
+    assert all(gate.reason for gate in load_policy(release_policy()).gates)
+    for gate in gates:
+        assert f'<span class="reason">{gate.reason}</span>' in page
+        assert f"Limit of {gate.id}: {gate.reason}\n" in text
+
+
+@then("the start page states risks by level, the evidence of times, and that there is no waiver")
+def _(story: Story) -> None:
+    page = " ".join(re.sub(r"<[^>]+>", " ", story.pages["data/index.html"]).split())
+    assert "Low yes 0 1 High no, unless a benefit outweighs it 1 0" in page
+    assert "Result 2026-11-20T08:00:25.000000Z entry 25 the machine's own clock alone" in html.unescape(page)
+    assert "Waivers None." in page
+
+
 @when("the pack is built")
 @when("the pack is built again in another folder")
 def _(story: Story) -> None:
     out = story.folder / f"out-{len(story.built)}" / "pack.zip"
     try:
-        story.built.append(story.release.build(out))
+        story.built.append(story.release.build(out, **story.changes))
     except MinivessError as error:
         story.error = error
 

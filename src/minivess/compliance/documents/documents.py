@@ -29,6 +29,7 @@ from minivess.compliance.documents.rendering import Renderer, plural
 from minivess.compliance.documents.seed_spread import seed_spread
 from minivess.compliance.site.matrix.chains import chains
 from minivess.compliance.site.signatures import model_of
+from minivess.compliance.site.templating import MENU
 from minivess.compliance.standards.filing import FilingDocument, filing, has_text
 from minivess.foundation.implements import implements
 from minivess.records.changes.difference import ReleaseDifference
@@ -223,6 +224,7 @@ def common_facts(dossier: Dossier) -> dict[str, Any]:
         "dirty": dossier.inputs.dirty,
         "all_documents": DOCUMENTS,
         "head": dossier.log.checkpoint,
+        "menu": MENU,
     }
 
 

@@ -26,7 +26,7 @@ from minivess.compliance.documents.model.blocks import Blocks, Drawing
 from minivess.compliance.documents.model.fragments import read_fragment
 from minivess.compliance.documents.model.template_rules import check_template
 from minivess.compliance.release.gating.bounds import number
-from minivess.compliance.site.view import place, relation_label, status_word
+from minivess.compliance.site.view import entry_address, place, relation_label, status_word
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError
 from minivess.foundation.files import read_limited
@@ -195,6 +195,8 @@ def _environment(folder: Path, own: Path | None) -> ImmutableSandboxedEnvironmen
         lengths,
         relation_label,
         status_word,
+        entry_address,
+        instant,
     )
     environment.filters.update({function.__name__: function for function in filters})
     environment.globals["cite"] = cite
@@ -250,6 +252,11 @@ def percent(value: float, digits: int = 1) -> str:
 def moment(value: datetime) -> str:
     """A moment to the minute, in UTC."""
     return f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+def instant(value: str) -> str:
+    """A moment in UTC that is text, to the minute."""
+    return moment(datetime.fromisoformat(value))
 
 
 def day(value: datetime) -> str:

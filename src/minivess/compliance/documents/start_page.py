@@ -14,7 +14,9 @@ from minivess.compliance.documents.dossier import Dossier
 from minivess.compliance.documents.formats.made import FORMATS
 from minivess.compliance.documents.log_story import RESULTS
 from minivess.compliance.documents.rendering import Renderer
+from minivess.compliance.documents.start.open_points import open_points
 from minivess.compliance.identity.signature_rules import signatures_of_release
+from minivess.compliance.release.gates import gates_of
 from minivess.compliance.site.signatures import model_of
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import MetricGate
@@ -51,8 +53,21 @@ class Signatory:
     people: tuple[Identity, ...]
 
 
-@implements("REQ-041", "REQ-218")
-def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text: str) -> str:
+@dataclass(frozen=True)
+class ShownWaiver:
+    """A signed exception from the limit of a gate."""
+
+    gate: str
+    reason: str
+    who: str
+    """Who signed it, and at which entry."""
+    until: str
+
+
+@implements("REQ-041", "REQ-218", "REQ-513", "REQ-514")
+def index_page(
+    renderer: Renderer, dossier: Dossier, files: Sequence[str], text: str, waivers: Sequence[ShownWaiver] = ()
+) -> str:
     """Render `index.html`.
 
     Args:
@@ -60,6 +75,7 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text:
         dossier: the release.
         files: names under `data/` that the page may link to.
         text: the signing text.
+        waivers: signed exceptions from gates.
 
     Raises:
         InputError: a template is missing or malformed.
@@ -77,6 +93,9 @@ def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text:
         "openings": dossier.log.history.opened,
         "odometer": odometer_sentence(dossier),
         "signatories": signatories(dossier),
+        "open": open_points(dossier),
+        "waivers": waivers,
+        "reasons": {gate.id: gate.reason for gate in gates_of(dossier.inputs.policy, started=True)},
         "figures": _figures(files),
         "documents": DOCUMENTS,
         "folders": _folders(files),

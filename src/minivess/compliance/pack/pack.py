@@ -8,7 +8,7 @@ possible spelling. Same inputs, same bytes: times are inputs, order is by name, 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -26,8 +26,9 @@ from minivess.compliance.documents.documents import (
 )
 from minivess.compliance.documents.dossier import Dossier, PackInputs, evidence_files, gather
 from minivess.compliance.documents.result_tables import cases_csv, junit_xml
+from minivess.compliance.documents.start.open_points import link_reviews
 from minivess.compliance.documents.start_page import index_page
-from minivess.compliance.facts.attested import attested_of
+from minivess.compliance.facts.attested import attested_of, open_anomalies
 from minivess.compliance.facts.cyclonedx import validate_bom
 from minivess.compliance.pack.bag import TAG_MANIFEST, bag
 from minivess.compliance.pack.bills import bills_of
@@ -194,6 +195,7 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
     files |= {} if difference is None else {CHANGES: _json(difference.model_dump(mode="json"))}
     models = document_models(renderer, dossier, difference)
     pages = html_pages(renderer, dossier, models, inputs.formats)
+    check_anomalies_listed(open_anomalies(inputs.tree), pages["release-notes.html"])
     files |= {f"documents/{name}": page.encode("utf-8") for name, page in pages.items()}
     files |= other_formats(renderer, dossier, models, files, given)
     files["documents/croissant.json"] = _json(croissant(card_of(dossier)))
@@ -206,6 +208,21 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
     files[INDEX] = index_page(renderer, dossier, sorted(linked), derived.text.decode("utf-8")).encode("utf-8")
     files["ro-crate-metadata.json"] = _json(crate(dossier, files))
     return files
+
+
+@implements("REQ-515", "RC-213")
+def check_anomalies_listed(anomalies: Iterable[str], notes: str) -> None:
+    """Compare the release notes with the open anomalies (IEC 62304 5.8.2).
+
+    Raises:
+        RefusedError: they do not name one.
+    """
+    missing = [name for name in anomalies if name not in notes]
+    if missing:
+        raise RefusedError(
+            f"the release notes do not name the open anomaly {missing[0]}",
+            hint="the template of the release notes has to list each open anomaly",
+        )
 
 
 @implements("REQ-230", "REQ-233")
@@ -336,6 +353,7 @@ def _derived(dossier: Dossier) -> dict[str, bytes]:
                 inputs.coverage,
                 inputs.tool,
                 dossier.missing,
+                reviews=link_reviews(dossier.trace),
                 counted=counted_in(inputs.counted_from),
                 approvable=approvable_in(inputs.tree),
             )

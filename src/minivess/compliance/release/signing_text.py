@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from minivess.compliance.release.chain import JudgedChain
 from minivess.compliance.release.earlier_entries import EarlierEntries, LookEntries, TrainingRun, payload_of
@@ -83,7 +84,7 @@ class SigningFacts:
         return EarlierEntries.of(self.entries)
 
 
-@implements("REQ-233", "RC-99")
+@implements("REQ-233", "REQ-513", "REQ-514", "RC-99")
 def signing_text(facts: SigningFacts) -> bytes:
     """The text, in UTF-8, each line with a newline.
 
@@ -107,15 +108,21 @@ def _lines(facts: SigningFacts) -> Iterator[str]:
     yield from (f"NOT RELEASABLE: {reason}" for reason in facts.not_releasable)
     yield ""
     yield from _gates(facts.gates)
+    yield from (f"Limit of {gate.id}: {gate.reason}" for gate in facts.chain.policy.gates if gate.reason)
     yield from _evaluation(facts)
     yield from _criteria(facts)
     yield from _looks(facts.chain)
     yield from _runs(facts.chain)
     yield from _risks(facts.facts)
     yield f"Open clauses (attested): {len(facts.attested.open_clauses)}"
+    for row in facts.attested.counted or ():
+        yield f"Counted (attested): {len(row.offenders)} of {row.of} {row.kind} {row.about}"
     yield f"Open gaps (attested): {len(facts.attested.gaps)}; justified: {len(facts.attested.justified)}"
-    known = [one.id for one in facts.attested.anomalies]
-    yield f"Known anomalies (attested): {len(known)}" + (f": {', '.join(known)}" if known else "")
+    yield f"Known anomalies (attested): {len(facts.attested.anomalies)}"
+    yield from (f"Anomaly {one.id} (attested): {one.title}" for one in facts.attested.anomalies)
+    yield from (f"Condition of {line.id} (attested): {line.text}" for line in facts.attested.conditions)
+    for count in facts.attested.reviews:
+        yield f"Links with a signed review (attested): {count.signed} of {count.links}"
     yield "Waivers: none"
     yield from _times(facts)
     yield "Digests"
@@ -227,17 +234,41 @@ def _risks(facts: GateFacts) -> Iterator[str]:
     yield "Counts: " + ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
-def _times(facts: SigningFacts) -> Iterator[str]:
-    bodies, log = facts.chain.bodies, facts.known.bodies
-    for name, role, before in (
+class TimeEvidence(NamedTuple):
+    """When a phase of a release was there, and what shows it."""
+
+    phase: str
+    entry: int
+    time: str
+    witness: int | None
+    """The entry that attests the time; None: the machine's own time alone."""
+
+
+def time_evidence(chain: JudgedChain, log: Sequence[EntryBody]) -> tuple[TimeEvidence, ...]:
+    """The times of criteria, approval and result.
+
+    Args:
+        chain: the entries that the release rests on.
+        log: the bodies of the log before the release was prepared.
+    """
+    bodies = chain.bodies
+    phases = (
         ("criteria", "criteria", bodies["request"].index),
         ("approval", "approval", bodies["evaluation"].index),
         ("result", "evaluation", len(log)),
-    ):
-        body = bodies[role]
-        witness = _attestation(log, body.index, before)
-        whose = "the machine's own time" if witness is None else f"attested at entry {witness}"
-        yield f"Time of {name}: entry {body.index}, {timestamp(body.time)}, {whose}"
+    )
+    return tuple(
+        TimeEvidence(
+            name, bodies[role].index, timestamp(bodies[role].time), _attestation(log, bodies[role].index, before)
+        )
+        for name, role, before in phases
+    )
+
+
+def _times(facts: SigningFacts) -> Iterator[str]:
+    for one in time_evidence(facts.chain, facts.known.bodies):
+        whose = "the machine's own time" if one.witness is None else f"attested at entry {one.witness}"
+        yield f"Time of {one.phase}: entry {one.entry}, {one.time}, {whose}"
 
 
 def _attestation(log: Sequence[EntryBody], index: int, before: int) -> int | None:

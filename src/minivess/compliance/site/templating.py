@@ -18,6 +18,20 @@ _FOLDER = Path(__file__).parent / "templates"
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}(?:\.[0-9]+)?Z", re.ASCII)
 
 
+MENU = (
+    ("index.html", "Matrix"),
+    ("overview.html", "Overview"),
+    ("items.html", "Items"),
+    ("risks.html", "Risks"),
+    ("standards.html", "Standards"),
+    ("points.html", "Open points"),
+    ("results.html", "Results"),
+    ("signatures.html", "Signatures"),
+    ("entries.html", "Log"),
+)
+"""The pages that every page of a site leads to, in order, with the words of the link."""
+
+
 def template(name: str) -> Template:
     """One template, by its name without `.html.j2`."""
     return _environment().get_template(f"{name}.html.j2")
@@ -136,15 +150,5 @@ def common(view: TraceView, root: str) -> dict[str, Any]:
         "log": trace.log,
         "listed": frozenset(one.entry for one in trace.entries),
         "pack": view.pack,
-        "menu": (
-            ("index.html", "Matrix"),
-            ("overview.html", "Overview"),
-            ("items.html", "Items"),
-            ("risks.html", "Risks"),
-            ("standards.html", "Standards"),
-            ("points.html", "Open points"),
-            ("results.html", "Results"),
-            ("signatures.html", "Signatures"),
-            ("entries.html", "Log"),
-        ),
+        "menu": MENU,
     }

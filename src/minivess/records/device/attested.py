@@ -73,6 +73,20 @@ class Approvable(Record):
     """As `trace.approve` names it."""
 
 
+class AnomalyCondition(Record):
+    """A line of what an open problem means for safety, and of the condition under which it may remain (IEC 62304 5.8.3)."""
+
+    id: ItemId
+    text: ShortText
+
+
+class ReviewCount(Record):
+    """How many links between items have a signed review of their present content."""
+
+    signed: Annotated[int, Field(ge=0)]
+    links: Annotated[int, Field(ge=0)]
+
+
 class Attested(Record):
     """Gaps, open clauses and known anomalies of one source tree. Each list is in order of its texts."""
 
@@ -91,6 +105,13 @@ class Attested(Record):
     """By kind, and of clauses by standard; None in packs of tools that did not count."""
     approvable: Annotated[tuple[Approvable, ...] | None, Field(max_length=1_000, exclude_if=_absent)] = None
     """What has to be approved; None in packs of tools that did not look."""
+
+    conditions: Annotated[
+        tuple[AnomalyCondition, ...], Field(max_length=100_000, exclude_if=lambda rows: not rows)
+    ] = ()
+    """Of the anomalies, in their order; a long text has several lines."""
+    reviews: Annotated[tuple[ReviewCount, ...], Field(max_length=1, exclude_if=lambda rows: not rows)] = ()
+    """None in packs of tools that did not count."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -28,7 +28,15 @@ PRETRAINING = "pretraining"
 did not start from its seed."""
 
 
-class MetricGate(Record):
+@implements("REQ-514")
+class LimitedGate(Record):
+    """A gate whose limit has a reason."""
+
+    reason: Annotated[ShortText | None, Field(exclude_if=lambda reason: reason is None)] = None
+    """Why the limit is what it is: shown beside the gate and in the signing text."""
+
+
+class MetricGate(LimitedGate):
     """A statistic of a measure on the sealed test set: at least or at most a limit."""
 
     kind: Literal["metric"]
@@ -47,7 +55,7 @@ class MetricGate(Record):
         return self
 
 
-class BaselineGate(Record):
+class BaselineGate(LimitedGate):
     """The mean Dice must exceed that of the tuned intensity threshold by a margin."""
 
     kind: Literal["baseline"]
@@ -55,7 +63,7 @@ class BaselineGate(Record):
     at_least: float
 
 
-class ParityGate(Record):
+class ParityGate(LimitedGate):
     """The exported graph's largest absolute difference from its source, in probability."""
 
     kind: Literal["parity"]
@@ -63,7 +71,7 @@ class ParityGate(Record):
     at_most: Annotated[float, Field(ge=0)]
 
 
-class CalibrationGate(Record):
+class CalibrationGate(LimitedGate):
     """The expected calibration error on the test set."""
 
     kind: Literal["calibration"]
@@ -89,7 +97,7 @@ CountKind = Literal[
 
 
 @implements("REQ-218", "REQ-550")
-class CountGate(Record):
+class CountGate(LimitedGate):
     """A number of things that are wrong, which must not exceed a limit (zero unless stated).
 
     `trace`: gaps of the traceability check; `risk`: residual risks that are not acceptable; `test-set`: openings of the
@@ -126,7 +134,7 @@ class CountGate(Record):
 
 
 @implements("REQ-551")
-class ConformalGate(Record):
+class ConformalGate(LimitedGate):
     """The recall of the conformal mask on the test set: the coverage that was promised."""
 
     kind: Literal["conformal"]
@@ -136,7 +144,7 @@ class ConformalGate(Record):
 
 
 @implements("REQ-551")
-class SubgroupGate(Record):
+class SubgroupGate(LimitedGate):
     """The largest difference of the means of a subgroup and of all other groups, over the subgroups of one attribute.
 
     A mean is over independent groups, and of several classes the worst counts. Cases that do not state the attribute are a
@@ -151,7 +159,7 @@ class SubgroupGate(Record):
 
 
 @implements("REQ-551")
-class LatencyGate(Record):
+class LatencyGate(LimitedGate):
     """Seconds of one patch through the exported graph, as they were measured when it was exported."""
 
     kind: Literal["latency"]
@@ -160,7 +168,7 @@ class LatencyGate(Record):
 
 
 @implements("REQ-551")
-class WitnessGate(Record):
+class WitnessGate(LimitedGate):
     """Hours from the newest entry that attests the time of a checkpoint to the last entry before the preparation."""
 
     kind: Literal["witness"]
@@ -169,14 +177,12 @@ class WitnessGate(Record):
 
 
 @implements("REQ-330", "RC-140")
-class PretrainingGate(Record):
-    """Members that started from weights whose training data are `refused` or `unknown`."""
+class PretrainingGate(LimitedGate):
+    """Members that started from weights whose training data are `refused` or `unknown`; above 0 with a `reason` alone."""
 
     kind: Literal["pretraining"]
     id: Slug
     at_most: Annotated[int, Field(ge=0)] = 0
-    reason: ShortText | None = None
-    """Why such members are allowed; required where `at_most` is above 0."""
 
     @model_validator(mode="after")
     def _with_reason(self) -> PretrainingGate:

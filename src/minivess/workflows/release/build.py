@@ -32,7 +32,7 @@ from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import model_of
 from minivess.workflows.trace.clause_coverage import standards_of
-from minivess.workflows.trace.workspace_evidence import ProjectEvidence
+from minivess.workflows.trace.workspace_evidence import PackBeingBuilt, ProjectEvidence
 
 _EVENTS_LIMIT = 1 << 30
 
@@ -129,6 +129,7 @@ def _pack_inputs(
         safety_class=project.device.safety_class,
         story=story,
         workspace=ProjectEvidence(ProjectState.of(services, log)),
+        pack=PackBeingBuilt(tree),
     )
     state = release.source_state
     return PackInputs(

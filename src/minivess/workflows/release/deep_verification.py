@@ -42,7 +42,7 @@ from minivess.records.device.workspace_files import FILES
 from minivess.workflows.session.project_file import load_project
 from minivess.workflows.session.project_state import artifact_digests
 from minivess.workflows.trace.clause_coverage import standards_of
-from minivess.workflows.trace.workspace_evidence import ProjectEvidence
+from minivess.workflows.trace.workspace_evidence import PackBeingBuilt, ProjectEvidence
 
 _NAMED = 5
 """How many files that differ are named in words."""
@@ -225,6 +225,7 @@ def _inputs(
         safety_class=plan.device.safety_class,
         story=story,
         workspace=ProjectEvidence(state),
+        pack=PackBeingBuilt(tree),
     )
     commit, dirty = tree.version.state
     return PackInputs(

@@ -10,7 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
+from minivess.compliance.facts.attested import open_anomalies
 from minivess.compliance.rules.log_facts import LogFacts
+from minivess.compliance.trace.tree import Tree
 from minivess.compliance.verification.pack import verify_pack
 from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
@@ -114,6 +116,26 @@ class ProjectEvidence:
     def check_leakage(self) -> None:
         """Refuse a split in which a subject or an acquisition is in two parts."""
         check_leakage(self.inputs.manifest, self.inputs.split)
+
+
+@implements("REQ-515", "RC-213")
+class PackBeingBuilt:
+    """The pack that a build is writing, as `PackEvidence` describes it.
+
+    The build stops unless each check but that of the signatures holds, and unless the release notes name each open anomaly, so
+    both count before the pack is there. Signatures and the verification of the delivered pack come later and do not count.
+    """
+
+    failed = frozenset({"release signatures"})
+    verifies_alone = False
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    @property
+    def release_notes(self) -> str:
+        """The open anomalies, which `check_anomalies_listed` compares with the page."""
+        return " ".join(open_anomalies(self._tree))
 
 
 class ReleasePack:

@@ -104,7 +104,7 @@ def crate(dossier: Dossier, files: Mapping[str, bytes]) -> dict[str, Any]:
         {
             "@id": "#minivess",
             "@type": "SoftwareApplication",
-            "name": tool.name,
+            "name": "MiniVess",
             "version": tool.version,
             "url": f"pkg:pypi/{tool.name}@{tool.version}",
         },

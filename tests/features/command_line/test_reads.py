@@ -39,7 +39,13 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "reference" / "commands.md
 ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 NOT_RUN = {"demo"}
 """Takes minutes; test_demo.py runs it, without any passphrase in the environment."""
-NO_PACK, NO_POLICY = {"release verify PACK", "release diff OLD NEW", "release pccp-check OLD NEW"}, {"release check"}
+NO_PACK = {
+    "release verify PACK",
+    "release diff OLD NEW",
+    "release pccp-check OLD NEW",
+    "release reproduce PACK --data .",
+}
+NO_POLICY = {"release check"}
 """Is given a file that is no pack, and says so."""
 NO_LOOK = {"model compare A B"}
 """Is given an evaluation that the log does not have, and says so."""

@@ -18,7 +18,7 @@ from minivess.foundation.errors import RefusedError
 from minivess.foundation.paths import Workspace
 from minivess.records.changes.difference import ReleaseDifference
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.workflows.release.previous import previous_pack
+from minivess.workflows.release.changes.previous import previous_pack
 from tests.support.builders.second_release import LATER, TwoReleases, two_releases
 from tests.support.command_line import Finished, run_here
 

@@ -17,7 +17,8 @@ from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import MinivessError, RefusedError, UsageError
 from minivess.records.log.payloads.evidence import ReleaseRevoked
 from minivess.workflows.models import promotion
-from minivess.workflows.release import build, revocation, signing
+from minivess.workflows.release import build, signing
+from minivess.workflows.release.changes import revocation
 from minivess.workflows.serving.access.in_use import InUse, LogView, NotInUseError
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services

@@ -24,7 +24,7 @@ def pccp_check(old: Path, new: Path, trust: Path | None, as_json: bool) -> None:
     outside with a new submission (exit code 1). The plan is the one of OLD: a plan that was changed since needs a new
     submission.
     """
-    from minivess.workflows.release.change_control import check_change
+    from minivess.workflows.release.changes.change_control import check_change
 
     found = check_change(old, new, trust=trust)
     if as_json:

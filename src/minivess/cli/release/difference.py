@@ -33,7 +33,7 @@ def diff(old: Path, new: Path, html: Path | None, trust: Path | None, as_json: b
     paired intervals where both models were evaluated on the same sealed cases. Both packs are verified first; the
     verdicts are part of the output. A pack can be compared before it is signed.
     """
-    from minivess.workflows.release.difference import compare_packs, write_page
+    from minivess.workflows.release.changes.difference import compare_packs, write_page
 
     found, demo = compare_packs(old, new, trust=trust)
     if html is not None:

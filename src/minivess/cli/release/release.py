@@ -9,6 +9,7 @@ from minivess.cli.release.build import build, check, policy
 from minivess.cli.release.change_control import pccp_check
 from minivess.cli.release.difference import diff
 from minivess.cli.release.filings import export
+from minivess.cli.release.reproduction import reproduce
 from minivess.cli.release.revocation import revoke
 from minivess.cli.release.scan import scan
 from minivess.cli.release.signatures import cosign, sign
@@ -28,6 +29,7 @@ from minivess.cli.release.verification import verify
             "verify",
             "diff",
             "pccp-check",
+            "reproduce",
             "export",
             "revoke",
         )
@@ -37,5 +39,5 @@ def release() -> None:
     """Build, sign, verify and compare evidence packs."""
 
 
-for _command in (policy, scan, check, build, sign, cosign, verify, diff, pccp_check, export, revoke):
+for _command in (policy, scan, check, build, sign, cosign, verify, diff, pccp_check, reproduce, export, revoke):
     release.add_command(_command)

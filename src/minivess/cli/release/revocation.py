@@ -40,7 +40,7 @@ def revoke(
     and in the packs of later releases. Services that follow the log stop using the model. A revocation cannot be taken
     back: release a new version.
     """
-    from minivess.workflows.release import revocation as workflow
+    from minivess.workflows.release.changes import revocation as workflow
 
     with services_of(project) as services:
         signer = signer_of(services, actor, Role.RELEASE_MANAGER)

@@ -70,7 +70,7 @@ def verify(  # noqa: PLR0917  one for each option
 
     verdict = verify_pack(pack, trust=trust)
     if previous is not None or newer is not None:
-        from minivess.workflows.release.continuation import beside
+        from minivess.workflows.release.changes.continuation import beside
 
         verdict = beside(verdict, pack, trust=trust, previous=previous, newer=newer)
     compared = _compared(pack, verdict, project, source) if deep else None

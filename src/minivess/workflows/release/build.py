@@ -24,9 +24,9 @@ from minivess.records.device.preparation import Tool
 from minivess.records.device.release import GateResult
 from minivess.workflows.log.witnessing import cosign_checkpoint
 from minivess.workflows.pipeline.stages import follows
+from minivess.workflows.release.changes.previous import previous_pack
 from minivess.workflows.release.check import check_release
 from minivess.workflows.release.facts import ReleaseFacts
-from minivess.workflows.release.previous import previous_pack
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services

@@ -13,7 +13,7 @@ from minivess.foundation.reading.json_records import parse_json_record
 from minivess.records.log.entry import Outcome
 from minivess.records.log.payloads.evidence import ReleaseBuilt, ReleaseRevoked
 from minivess.records.log.receipt import Receipt
-from minivess.workflows.release.previous import BUILT
+from minivess.workflows.release.changes.previous import BUILT
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 

@@ -8,7 +8,7 @@ from minivess.compliance.changes.plan_bounds import judge_change
 from minivess.compliance.verification.trust import read_trust
 from minivess.foundation.implements import implements
 from minivess.records.changes.change_plan import ChangeJudgement
-from minivess.workflows.release.difference import open_pack
+from minivess.workflows.release.changes.difference import open_pack
 
 
 @implements("REQ-580")

@@ -1,0 +1,1 @@
+"""Differences, continuation, the plan of changes and revocation of releases."""

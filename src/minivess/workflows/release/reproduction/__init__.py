@@ -1,0 +1,1 @@
+"""Training a released model again from its pack and its data."""

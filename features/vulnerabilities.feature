@@ -51,6 +51,14 @@ Feature: Known vulnerabilities and licences of components
     Then the command fails with code 3 and states 10 days
 
   @REQ-533
+  Scenario: An advisory cannot make its database younger, or steer the terminal
+    Given click 8.3.0 is locked for the service
+    And an advisory of 29 November 2026 with control characters, and one of the year 2099
+    When the locked packages are scanned
+    Then the database is of 29 November 2026
+    And the finding has no control characters
+
+  @REQ-533
   Scenario Outline: A hostile database is refused
     Given click 8.3.0 is locked for the service
     And a database that <fault>
@@ -60,6 +68,7 @@ Feature: Known vulnerabilities and licences of components
     Examples:
       | fault                      | reason                 |
       | holds no advisory          | holds no advisory      |
+      | is from the future         | holds no advisory of a |
       | names a file twice         | names a file twice     |
       | is packed 10,000 times     | is packed more than    |
       | is nested 10,000 deep      | is no advisory         |

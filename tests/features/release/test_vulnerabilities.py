@@ -154,6 +154,14 @@ def _(story: Story, vector: str) -> None:
     story.advise(low, {**rated, "severity": [{"type": "CVSS_V3", "score": vector}]})
 
 
+@given("an advisory of 29 November 2026 with control characters, and one of the year 2099")
+def _(story: Story) -> None:
+    steering = "\x1b[31m"
+    first = advisory(summary=f"A {steering} fault", aliases=[f"CVE-{steering}"])
+    first["affected"][0]["ranges"][0]["events"] = [{"introduced": "0"}, {"fixed": f"9{steering}"}]
+    story.advise(first, advisory("GHSA-o", package="another", modified="2099-01-01T00:00:00Z"))
+
+
 @given(parsers.parse("a zip of 3 advisories, the newest {days:d} days old"))
 def _(story: Story, days: int) -> None:
     times = [(datetime.now(UTC) - timedelta(days=days + more)).isoformat() for more in (300, 0, 20)]
@@ -176,6 +184,7 @@ def _(story: Story, fault: str) -> None:
         "is packed 10,000 times": lambda: zipped([("a.json", one[:-1] + b" " * (7 << 20) + b"}")]),
         "is nested 10,000 deep": lambda: deep,
         "has an advisory without id": lambda: zipped([("a.json", b'{"modified": "2026-11-29T00:00:00Z"}')]),
+        "is from the future": lambda: json.dumps(advisory(modified="2099-01-01T00:00:00Z")).encode("utf-8"),
         "is a cut zip": lambda: zipped([("a.json", one)])[:-30],
     }
     if fault == "names a file twice":
@@ -356,6 +365,19 @@ def _(story: Story, count: int) -> None:
     assert story.error is None
     assert story.scanned is not None
     assert len(story.scanned.findings) == count
+
+
+@then("the database is of 29 November 2026")
+def _(story: Story) -> None:
+    assert story.scanned is not None
+    assert story.scanned.snapshot.newest == datetime(2026, 11, 29, tzinfo=UTC)
+
+
+@then("the finding has no control characters")
+def _(story: Story) -> None:
+    assert story.scanned is not None
+    [found] = story.scanned.findings
+    assert (found.summary, found.fixed, found.aliases) == ("A ?[31m fault", (), ())
 
 
 @then("the finding is GHSA-a with the aliases CVE-c and PYSEC-b, critical with 9.8")

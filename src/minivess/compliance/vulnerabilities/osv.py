@@ -5,6 +5,7 @@ What is read of an advisory: its ids, when it was changed, which versions of whi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ LIMIT = 512 << 20
 """Bytes of a snapshot."""
 MOST = Most(entries=400_000, unpacked=4 << 30, entry=8 << 20)
 """What a zip of advisories may hold."""
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}", re.ASCII)
 _HINT = "give a snapshot of the OSV database: a zip of advisories in JSON, or a JSON list of them"
 
 
@@ -99,25 +101,28 @@ class ReadSnapshot:
 
 
 @implements("REQ-533")
-def read_snapshot(path: Path, packages: frozenset[str]) -> ReadSnapshot:
+def read_snapshot(path: Path, packages: frozenset[str], *, now: datetime) -> ReadSnapshot:
     """Read the advisories about some packages of PyPI.
 
     Args:
         path: a zip of JSON files with an advisory each, or a JSON file with one or a list of them.
         packages: their names, normalised (PEP 503).
+        now: an advisory that states a later time says nothing about the age of the snapshot.
 
     Raises:
-        InputError: the file is missing, too large, damaged, or holds no advisory or one that is malformed; names it.
+        InputError: the file is missing, too large, damaged, or holds no advisory of a time up to now, or one that is
+            malformed; names it.
     """
     data = read_limited(path, limit=LIMIT)
     count, newest, about = 0, None, []
     for advisory in _advisories(data, path.name):
         count += 1
-        newest = advisory.modified if newest is None else max(newest, advisory.modified)
+        if advisory.modified <= now:
+            newest = advisory.modified if newest is None else max(newest, advisory.modified)
         if advisory.withdrawn is None and packages_of(advisory) & packages:
             about.append(advisory)
     if newest is None:
-        raise InputError("holds no advisory", path=path.name, hint=_HINT)
+        raise InputError("holds no advisory of a time up to now", path=path.name, hint=_HINT)
     return ReadSnapshot(digest_bytes(data), count, newest, tuple(sorted(about, key=lambda one: one.id)))
 
 
@@ -142,9 +147,10 @@ def counts_for_each(named: bool, stated: bool) -> bool:
 
 
 def fixed_versions(advisory: Advisory, package: str) -> list[str]:
-    """The versions of a package in which it is corrected."""
+    """The versions of a package in which it is corrected; what is no version is left out."""
     ranges = (one for part in _parts_about(advisory, package) for one in part.ranges if one.type == "ECOSYSTEM")
-    return [event.fixed for one in ranges for event in one.events if event.fixed is not None]
+    stated = [event.fixed for one in ranges for event in one.events if event.fixed is not None]
+    return [one for one in stated if _VERSION.fullmatch(one)]
 
 
 def packages_of(advisory: Advisory) -> frozenset[str]:

@@ -60,8 +60,8 @@ def last_scan(workspace: Workspace) -> Scan | None:
 
 
 def age_of(scan: Scan, time: datetime) -> int:
-    """The age of a scan's database at some time, in whole days."""
-    return max((time - scan.snapshot.newest).days, 0)
+    """The age of a scan's database at some time, in days of the calendar."""
+    return max((time.date() - scan.snapshot.newest.date()).days, 0)
 
 
 @implements("REQ-534", "RC-221")

@@ -58,7 +58,8 @@ def scan(
     """
     packages = read_lock(lock, member).packages
     covered = [package for package in packages if package.purl.startswith("pkg:pypi/")]
-    read = read_snapshot(snapshot, frozenset(package_name(package.name) for package in covered))
+    names = frozenset(package_name(package.name) for package in covered)
+    read = read_snapshot(snapshot, names, now=time)
     others = [f"{package.name} {package.shown_version}" for package in packages if package not in covered]
     return Scan(
         format=SCAN_FORMAT,
@@ -132,8 +133,8 @@ def _finding(package: LockedPackage, name: str, group: Sequence[tuple[Advisory, 
         severity=max(levels, key=SEVERITIES.index, default="unknown"),
         score=scored[0][0] if scored else None,
         vector=scored[0][1][:200] if scored else None,
-        summary=" ".join(text.split())[:_SUMMARY],
-        fixed=tuple(dict.fromkeys(one[:200] for each in advisories for one in fixed_versions(each, name))),
+        summary=_printable(" ".join(text.split())[:_SUMMARY]),
+        fixed=tuple(dict.fromkeys(one for each in advisories for one in fixed_versions(each, name))),
         stated=any(stated for _, stated in group),
     )
 
@@ -146,6 +147,11 @@ def _ratings(advisory: Advisory) -> Iterable[Rated]:
 
 def _word(advisory: Advisory) -> str:
     return str((advisory.database_specific or {}).get("severity", "")).upper()
+
+
+def _printable(text: str) -> str:
+    """Text without characters that steer a terminal or change the direction of writing."""
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _is_id(text: str) -> bool:

@@ -121,7 +121,8 @@ def _found(judged: JudgedFinding, references: Mapping[tuple[str, str], str], lin
     finding = judged.finding
     rating: dict[str, Any] = {"severity": finding.severity}
     if finding.score is not None and finding.vector is not None:
-        rating |= {"score": finding.score, "method": "CVSSv31", "vector": finding.vector}
+        method = "CVSSv31" if finding.vector.startswith("CVSS:3.1") else "CVSSv3"
+        rating |= {"score": finding.score, "method": method, "vector": finding.vector}
     return {
         "id": finding.id,
         "source": {"name": "OSV", "url": f"https://osv.dev/vulnerability/{finding.id}"},

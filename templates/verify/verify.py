@@ -1614,7 +1614,7 @@ class Standing:
 
 # ---------------------------------------------------------------- layout 2: what a release rests on, and its facts
 
-LAYOUT_2 = "sha256:1231dc812fa025fdb83a1eb2acd87f6e9ddd3da79a84008af8dce2383b6ab3c9"
+LAYOUT_2 = "sha256:eb1efc872f81ca70b944598ca78dcf6207267898e05cc5ad66c001ca18835acb"
 """The digest of the published table of files, which lies beside this file in a pack (layout-2.json)."""
 # What an entry in each role is about: a file that it made, or a name from NAMED (`root`: what a seal says). Entries about the
 # same are alike. `reader<maker`: one entry rests on another; those of READS read its file.

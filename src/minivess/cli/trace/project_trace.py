@@ -154,16 +154,17 @@ def _view(project: Path, source: Path | None, results: Path | None) -> TraceData
 @click.option(
     "--all", "everything", is_flag=True, help="Run every test of the tree: those of units and integration too."
 )
+@click.option("--coverage", is_flag=True, help="Measure which lines the tests run, with pytest-cov.")
 @actor_option
 @json_option
 @click.pass_obj
-def run(project: Path, everything: bool, actor: str | None, as_json: bool) -> None:
+def run(project: Path, everything: bool, coverage: bool, actor: str | None, as_json: bool) -> None:
     """Run the scenarios of the source tree and record their results."""
     from minivess.workflows.trace import verification_runs
 
     with services_of(project) as services:
         developer = signer_of(services, actor, Role.DEVELOPER)
-        report = verification_runs.run_scenarios(services, developer, everything=everything)
+        report = verification_runs.run_scenarios(services, developer, everything=everything, coverage=coverage)
     failed = [result for result in report.results if result.outcome != "passed"]
     passed = len(report.results) - len(failed)
     lines = [f"{result.outcome}: {result.node}: {result.message}" for result in failed]

@@ -37,6 +37,7 @@ from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.device.source_state import SourceState
 from minivess.records.device.workspace_files import (
     CALIBRATION,
+    COVERAGE,
     EVALUATION,
     EXPORT,
     MANIFEST,
@@ -47,6 +48,7 @@ from minivess.records.device.workspace_files import (
     file_of,
 )
 from minivess.records.evaluation.evaluation import EvaluationRecord
+from minivess.records.items.coverage import CoverageReport
 from minivess.records.items.items import SoupItem as StatedSoup
 from minivess.records.items.trace import LogStory, ResultReport
 from minivess.records.items.trace_data import ClauseCoverage, TraceProject
@@ -94,6 +96,8 @@ class PackInputs:
     """The files of the pack of the release before; None: there is none."""
     formats: tuple[str, ...] = ()
     """The suffixes of the formats that each document has beside its page."""
+    earlier: str | None = None
+    """The checkpoint in the newest pack of an earlier release of the same log, as a signed note."""
 
     @property
     def source(self) -> Path:
@@ -132,6 +136,8 @@ class Dossier:
     lock: str
     """The name of the lock file."""
     soup: tuple[SoupItem, ...]
+    coverage: CoverageReport | None = None
+    """What was measured when the results were recorded."""
 
     @property
     def project(self) -> Project:
@@ -186,6 +192,7 @@ def gather(inputs: PackInputs) -> Dossier:
         risks=inputs.tree.risks,
         lock=lock.name,
         soup=soup(lock, report.parts, member=member, items=inputs.tree.items.of(StatedSoup).values()),
+        coverage=_record(workspace, COVERAGE, CoverageReport) if inputs.chain.output("scenarios", COVERAGE) else None,
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring  # written, never parsed
 
 from minivess.foundation.clock import timestamp
+from minivess.foundation.implements import implements
 from minivess.records.evaluation.cases import CaseCounts, CaseMeasures
 from minivess.records.evaluation.counted.counts import CaseNumbers, Distance
 from minivess.records.evaluation.evaluation import EvaluationRecord
-from minivess.records.items.trace import ResultReport
+from minivess.records.items.trace import RecordedResult, ResultReport
 
 _Cell = str | int | float | None
 
@@ -54,22 +56,39 @@ def _counted(case: CaseCounts | CaseMeasures) -> dict[str, _Cell]:
     return {"group": case.group, **{f"{name}_{part}": count for name, counts in held.items() for part, count in counts}}
 
 
+@implements("REQ-630")
 def junit_xml(report: ResultReport) -> bytes:
-    """A report as JUnit XML with the ids it verifies as properties, in the order of the report."""
-    outcomes = [result.outcome for result in report.results]
-    suite = Element(
+    """A report as JUnit XML with the ids it verifies as properties, in the order of the report.
+
+    Scenarios are one suite; other tests, where the report has some, are another.
+    """
+    suites = Element("testsuites", {"name": "results", "tests": str(len(report.results))})
+    scenarios = [one for one in report.results if one.scenario is not None]
+    others = [one for one in report.results if one.scenario is None]
+    for name, results in (("scenarios", scenarios), ("tests", others)):
+        if results or name == "scenarios":
+            _suite(suites, name, results, timestamp(report.time))
+    indent(suites)
+    text: str = tostring(suites, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
+
+
+def _suite(suites: Element, name: str, results: Sequence[RecordedResult], time: str) -> None:
+    outcomes = [result.outcome for result in results]
+    suite = SubElement(
+        suites,
         "testsuite",
         {
-            "name": "scenarios",
+            "name": name,
             "tests": str(len(outcomes)),
             "failures": str(outcomes.count("failed")),
             "skipped": str(outcomes.count("skipped")),
             "errors": "0",
-            "time": f"{sum(result.seconds for result in report.results):.3f}",
-            "timestamp": timestamp(report.time),
+            "time": f"{sum(result.seconds for result in results):.3f}",
+            "timestamp": time,
         },
     )
-    for result in report.results:
+    for result in results:
         name = _printable(result.name)
         where = {"name": name, "classname": _printable(result.node), "time": f"{result.seconds:.3f}"}
         case = SubElement(suite, "testcase", where)
@@ -82,9 +101,6 @@ def junit_xml(report: ResultReport) -> bytes:
         if result.outcome != "passed":
             kind = "failure" if result.outcome == "failed" else "skipped"
             SubElement(case, kind, {"message": _printable(result.message)})
-    indent(suite)
-    text: str = tostring(suite, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
 def _printable(text: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minivess.compliance.documents.content.odometer import odometer_sentence
+from minivess.compliance.documents.content.pack_contents import carried
 from minivess.compliance.documents.content.views import CAPTIONS, caption_of
 from minivess.compliance.documents.documents import DOCUMENTS, common_facts
 from minivess.compliance.documents.dossier import Dossier
@@ -99,6 +100,7 @@ def index_page(
         "figures": _figures(files),
         "documents": DOCUMENTS,
         "folders": _folders(files),
+        "carried": carried(files, dossier.report, dossier.coverage),
         "trace": dossier.trace.trace,
         "counts": [(counts[kind], title, several) for kind, (title, several) in dossier.trace.kinds.items()],
         "results_entry": dossier.log.last(*RESULTS),

@@ -36,6 +36,7 @@ from minivess.compliance.pack.changes import CHANGES, difference_for, plan_files
 from minivess.compliance.pack.crate import crate
 from minivess.compliance.pack.item_exports import item_exports
 from minivess.compliance.pack.model_signature import signed_model
+from minivess.compliance.pack.recorded_files import LIMIT, read_file, recorded_files
 from minivess.compliance.pack.source_tree import source_files
 from minivess.compliance.proofs.archive import read_archive, write_archive
 from minivess.compliance.proofs.canonical import canonical
@@ -58,6 +59,7 @@ from minivess.compliance.site.writer import site_files
 from minivess.compliance.standards.counted import approvable_in, counted_in
 from minivess.compliance.verification.pack_checks.identities import identities_of
 from minivess.compliance.verification.pack_checks.log_tables import log_tables
+from minivess.compliance.verification.pack_checks.previous_release import CONSISTENCY, PREVIOUS, continued
 from minivess.compliance.verification.pack_checks.soup import check_soup
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import InputError, RefusedError, VerificationError
@@ -71,7 +73,6 @@ INDEX = "index.html"
 _ODOMETER, _EVENTS, _SBOM = "evaluation/odometer.json", "lineage/events.jsonl", "bom/sbom.cdx.json"
 _GATES, _TEXT = "release/gates.json", "signing-text.txt"
 _LOG_FILES: Final = ("entries.jsonl", "details.jsonl", "checkpoint.txt", "identities.json")
-_LIMIT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ def build_pack(ready: PreparedPack, log: LogFacts, events: bytes, out: Path) -> 
         raise RefusedError("the log grew while the pack was made", hint="build the release again")
     device = inputs.project.device
     data = {**ready.files, **log_files(log), _EVENTS: _events_of(log, events)}
+    data |= {} if inputs.earlier is None else continued(inputs.earlier, log.lines, log.note)
     bagged = bag(
         {f"{DATA}{name}": content for name, content in data.items()},
         {
@@ -177,7 +179,7 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
         RefusedError: a result is not the one that the entry of the chain made; names it.
     """
     inputs = dossier.inputs
-    files = _results(inputs)
+    files = recorded_files(inputs)
     check_made({f"{DATA}{name}": content for name, content in files.items()}, inputs.chain)
     files |= _derived(dossier)
     files |= {f"traceability/{name}": content for name, content in site_files(dossier.trace)}
@@ -202,6 +204,7 @@ def payload(dossier: Dossier, given: Mapping[str, bytes] = MappingProxyType({}))
     files["documents/hugging-face-README.md"] = hugging_face_of(dossier).encode("utf-8")
     proofs = (f"audit/proofs/{index}.tlog-proof" for index in inputs.log.proven)
     linked = {*files, *proofs, *(f"audit/{name}" for name in _LOG_FILES), _EVENTS}
+    linked |= set() if inputs.earlier is None else {one.removeprefix(DATA) for one in (PREVIOUS, CONSISTENCY)}
     derived = _derive(files, inputs)
     files |= {_GATES: gates_file(derived.outcomes), _TEXT: derived.text}
     linked |= {_GATES, _TEXT}
@@ -252,7 +255,7 @@ def _derive(files: Mapping[str, bytes], inputs: PackInputs) -> DerivedRelease:
 @implements("REQ-039")
 def _verifier(templates: Path) -> dict[str, bytes]:
     """The verifier that needs nothing but Python, and how to do the same by hand."""
-    found = {f"verify/{name}": _read(templates / "verify" / name) for name in ("verify.py", "VERIFY.md")}
+    found = {f"verify/{name}": read_file(templates / "verify" / name) for name in ("verify.py", "VERIFY.md")}
     return {**found, f"verify/layout-{LAYOUT}.json": layout_text().encode("utf-8")}
 
 
@@ -296,44 +299,6 @@ def _check_platform(dossier: Dossier) -> None:
             f"the results do not state the platform that they were recorded on: {', '.join(lacking)}",
             hint="run `minivess trace run` again",
         )
-
-
-def _results(inputs: PackInputs) -> dict[str, bytes]:
-    """Files that the entries of the chain made, as they are."""
-    workspace = inputs.workspace
-    found = {
-        "models/model.onnx": workspace.onnx,
-        "models/export.json": workspace.export / "export.json",
-        "models/calibration.json": workspace.models / "calibration.json",
-        "models/ensemble.json": workspace.models / "ensemble.json",
-        "datasets/manifest.json": workspace.data / "manifest.json",
-        "datasets/split.json": workspace.data / "split.json",
-        "datasets/validation.json": workspace.data / "validation.json",
-        "datasets/sealed.json": workspace.sealed / "manifest.json",
-        "evaluation/evaluation.json": workspace.evaluation / "evaluation.json",
-        "evaluation/criteria.json": workspace.evaluation / "criteria.json",
-        "verification/results.json": workspace.results,
-    }
-    for record in inputs.chain.member_records:
-        found[f"models/members/{Path(record).parent.name}.json"] = workspace.root / record
-    for graph in sorted((workspace.export / "graphs").glob("*.onnx")):
-        found[f"models/graphs/{graph.name}"] = graph
-    for picture in sorted((workspace.evaluation / "figures").glob("*")):
-        if picture.is_file() and picture.suffix in {".png", ".svg"}:
-            found[f"evaluation/figures/{picture.name}"] = picture
-    found |= _qualification(inputs)
-    return {name: _read(path) for name, path in found.items()}
-
-
-@implements("REQ-591")
-def _qualification(inputs: PackInputs) -> dict[str, Path]:
-    """The report of the qualification that the release rests on, where there is one."""
-    body, workspace = inputs.chain.bodies.get("qualification"), inputs.workspace
-    if body is None:
-        return {}
-    folder = f"{workspace.name(workspace.qualification)}/"
-    names = [one.name for one in body.outputs if one.name.startswith(folder)]
-    return {f"qualification/{name.removeprefix(folder)}": workspace.root / name for name in names}
 
 
 def _derived(dossier: Dossier) -> dict[str, bytes]:
@@ -411,15 +376,7 @@ def _events_by_run(events: bytes) -> Iterator[tuple[RunEvent, bytes]]:
 
 
 def _open(pack: Path) -> dict[str, bytes]:
-    return read_archive(read_limited(pack, limit=_LIMIT + (1 << 26)))
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise RefusedError(
-            f"the pack needs {path.parent.name}/{path.name}, which is not there", hint="run the step that makes it"
-        )
-    return read_limited(path, limit=_LIMIT)
+    return read_archive(read_limited(pack, limit=LIMIT + (1 << 26)))
 
 
 def _json(value: Any) -> bytes:

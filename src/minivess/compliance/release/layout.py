@@ -36,6 +36,11 @@ EXPORT: Final = "models/export.json"
 _STAR = "*"
 
 
+Basis = Literal["derived", "release verify", "deep", "attested"]
+"""`derived`: both verifiers derive it again. `release verify`: that command derives or compares it again, and `verify.py` its
+digest. `deep`: `release verify --deep` makes it again. `attested`: it is taken as the build states it."""
+
+
 class LayoutRow(Record):
     """One file, or several of a kind."""
 
@@ -47,6 +52,8 @@ class LayoutRow(Record):
     """The role of the entry whose output the file is, a key of `ROLES`; None: the build derives it."""
     output: str | None = None
     """The name of that output; its `*` stands for what the `*` of `file` stands for."""
+    basis: Basis = "deep"
+    """What shows that the file is right, where no entry made it and it is no part of the log."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -211,11 +218,25 @@ def check_made(files: Mapping[str, bytes], chain: JudgedChain) -> None:
                 f"{DATA}{name} is missing: the evaluation of entry {chain.bodies['evaluation'].index} made it"
             )
     for row in layout().files:
+        _check_there(files, row, chain)
         left = [name for name in members if row.made_by == "run" and _fits(row.output or "", name)]
         if left:
             raise VerificationError(
                 f"the run of entry {members[left[0]][0]} is a member, and its file {left[0]} is missing"
             )
+
+
+def _check_there(files: Mapping[str, bytes], row: LayoutRow, chain: JudgedChain) -> None:
+    """Refuse a pack without a file that is optional and that the entry made all the same.
+
+    Raises:
+        VerificationError: names the file and the entry.
+    """
+    if row.made_by is None or row.output is None or row.made_by == "run" or _STAR in row.file:
+        return
+    if DATA + row.file not in files and chain.output(row.made_by, row.output) is not None:
+        index = chain.bodies[row.made_by].index
+        raise VerificationError(f"{DATA}{row.file} is missing: the {row.made_by} of entry {index} made it")
 
 
 @implements("REQ-341", "RC-143")

@@ -35,6 +35,7 @@ from minivess.compliance.verification.pack_checks.inclusion import CHECKPOINT, c
 from minivess.compliance.verification.pack_checks.layout import FIRST, NEWEST, UNCHECKED, check_layout, layout_of
 from minivess.compliance.verification.pack_checks.lineage import check_lineage
 from minivess.compliance.verification.pack_checks.log_tables import check_log_tables
+from minivess.compliance.verification.pack_checks.previous_release import check_previous
 from minivess.compliance.verification.pack_checks.soup import check_soup
 from minivess.compliance.verification.pack_checks.source_files import check_source_files
 from minivess.compliance.verification.signatures import SignedPack, check_signatures, prepared_release
@@ -160,6 +161,10 @@ def _check_source_files(pack: _Pack) -> str:
     return check_source_files(pack.files, pack.statement.state, pack.entries)
 
 
+def _check_previous(pack: _Pack) -> str:
+    return check_previous(pack.files, pack.lines, pack.register, pack.trusted)
+
+
 def _check_conduct(pack: _Pack) -> str:
     return check_odometer(pack.files, check_openings(pack.entries, pack.register))
 
@@ -183,6 +188,7 @@ _ROWS = (
     _Row("gates", NEWEST, NEWEST, _check_gates, "figures"),
     _Row("signing text", NEWEST, NEWEST, lambda pack: check_signing_text(pack.files, pack.derived), "gates"),
     _Row("proofs", FIRST, NEWEST, lambda pack: check_proofs(pack.files, pack.lines, pack.register, pack.trusted)),
+    _Row("previous release", NEWEST, NEWEST, _check_previous),
     _Row("provenance", FIRST, FIRST, _check_made),
     _Row("provenance", NEWEST, NEWEST, _check_results),
     _Row("lineage", NEWEST, NEWEST, lambda pack: check_lineage(pack.files, pack.entries)),

@@ -150,6 +150,7 @@ class WorkspaceFile:
 MANIFEST, SPLIT, VALIDATION = "data/manifest.json", "data/split.json", "data/validation.json"
 PROFILE, LEAKAGE, PREPARED = "data/profile.json", "data/leakage.json", "data/prepared/*/*"
 NEAR_DUPLICATES = "data/near-duplicates.json"
+PACKED_VALIDATION = "data/validation-without-pictures.html"
 SEALED, VERSION = "data/sealed/manifest.json", "data/version.json"
 CARD_PAGE, CROISSANT = "data/card.html", "data/croissant.json"
 MEMBER_RUN, MEMBER_WEIGHTS = "models/members/*/run.json", "models/members/*/weights.safetensors"
@@ -159,7 +160,10 @@ ENSEMBLE, CALIBRATION = "models/ensemble.json", "models/calibration.json"
 ONNX, EXPORT, INTENDED_USE = "models/model.onnx", "models/export.json", "models/intended-use.json"
 GRAPHS, EXPORT_FOLDER = "models/graphs/*", "models/export"
 CRITERIA, PLAN, EVALUATION = "evaluation/criteria.json", "evaluation/plan.json", "evaluation/evaluation.json"
+PACKED_REPORT = "evaluation/report-without-pictures.html"
 RESULTS = "evidence/verification/results.json"
+COVERAGE = "verification/coverage.json"
+"""How entries name the coverage of the tests."""
 
 STEPS: tuple[Step, ...] = (
     Step("init", "init FOLDER", "start the project folder"),
@@ -250,6 +254,7 @@ FILES: tuple[WorkspaceFile, ...] = (
     ),
     _file(PREPARED, "ingest", "", f"validate split seal card {_LEARNING} evaluate serve", MANIFEST),
     _file(VALIDATION, "validate", "data.validation:ValidationReport", "split seal card release", tracked_by="git"),
+    _file(PACKED_VALIDATION, "validate", "", "", "", since="0.2.0"),
     _file(NEAR_DUPLICATES, "validate", "data.likeness:NearSearch", "split", since="0.2.0"),
     _file(PROFILE, "validate", "data.profile:DatasetProfile", "card", ""),
     _file(
@@ -287,6 +292,14 @@ FILES: tuple[WorkspaceFile, ...] = (
     _file(
         EVALUATION, "evaluate", "evaluation.evaluation:EvaluationRecord", "release",
         path="evidence/evaluation/evaluation.json", tracked_by="git",
+    ),
+    _file(
+        PACKED_REPORT, "evaluate", "", "", "",
+        path="evidence/evaluation/report-without-pictures.html", since="0.2.0",
+    ),
+    _file(
+        COVERAGE, "results", "items.coverage:CoverageReport", "", "",
+        path="evidence/verification/coverage.json", since="0.2.0",
     ),
     _file(RESULTS, "results", "items.trace:ResultReport", "release", ""),
 )  # fmt: skip

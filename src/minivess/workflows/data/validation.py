@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from minivess.compliance.identity.signer import Signer
 from minivess.foundation.errors import VerificationError
-from minivess.foundation.files import write_text_atomic
+from minivess.foundation.files import read_limited, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import Workspace
 from minivess.records.data.findings import RuleFindings, grouped
 from minivess.records.data.validation import ValidationReport
-from minivess.records.device.workspace_files import MANIFEST, NEAR_DUPLICATES, PROFILE, VALIDATION
+from minivess.records.device.workspace_files import MANIFEST, NEAR_DUPLICATES, PACKED_VALIDATION, PROFILE, VALIDATION
 from minivess.workflows.data.capabilities import capability_findings
 from minivess.workflows.data.near_duplicates import kept_search
 from minivess.workflows.pipeline.stages import follows
@@ -17,6 +19,8 @@ from minivess.workflows.session.bound_inputs import BoundInputs, refused_on_reco
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services, WorkspaceReader
 from minivess.workflows.session.workspace_files import write_json
+
+_PAGE_LIMIT = 1 << 30
 
 
 @follows("validate")
@@ -37,6 +41,7 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
         for name in (NEAR_DUPLICATES, PROFILE, VALIDATION):
             if (workspace.root / name).is_file():
                 record.output(name, workspace.root / name)
+        record.output(PACKED_VALIDATION, _packed_page(workspace))
         severities = [finding.severity.value for finding in found.findings]
         record.payload(
             rules=len(found.rules),
@@ -46,6 +51,16 @@ def validate(services: Services, signer: Signer) -> ValidationReport:
             changed=len(found.changed),
         )
     return found
+
+
+def _packed_page(workspace: Workspace) -> Path:
+    """Write the page that a pack carries, without pictures of cases; returns where it is."""
+    from minivess.ml.quality.pages.validation_page import without_pictures
+
+    page = read_limited(workspace.data / "validation.html", limit=_PAGE_LIMIT).decode("utf-8")
+    path = workspace.root / PACKED_VALIDATION
+    write_text_atomic(path, without_pictures(page, reason="for the evidence pack"))
+    return path
 
 
 def run_rules(services: WorkspaceReader) -> ValidationReport:

@@ -26,6 +26,7 @@ from minivess.workflows.log.witnessing import cosign_checkpoint
 from minivess.workflows.pipeline.stages import follows
 from minivess.workflows.release.changes.previous import previous_pack
 from minivess.workflows.release.check import check_release
+from minivess.workflows.release.earlier_packs import earlier_checkpoint
 from minivess.workflows.release.facts import ReleaseFacts
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.recording import recorded
@@ -151,4 +152,5 @@ def _pack_inputs(
         dirty=None if state.commit is None else state.changes > 0,
         coverage=tuple(row.to_data() for row in rows),
         formats=formats_of(project),
+        earlier=earlier_checkpoint(Workspace(services.workspace), log),
     )

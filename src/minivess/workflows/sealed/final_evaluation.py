@@ -27,7 +27,7 @@ from minivess.ml.sealed.sealed_files import verify_sealed
 from minivess.records.artifact import Artifact
 from minivess.records.data.groups import groups_of
 from minivess.records.data.split import Part
-from minivess.records.device.workspace_files import EVALUATION
+from minivess.records.device.workspace_files import EVALUATION, PACKED_REPORT
 from minivess.records.evaluation.acceptance_criteria import judge
 from minivess.records.evaluation.evaluation import ClassThresholds, CriterionOutcome, EvaluationPlan, EvaluationRecord
 from minivess.records.log.payloads.looks import Evaluated
@@ -45,6 +45,7 @@ from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import write_json
 
 REPORT = "evaluation/report.html"
+_LEFT_OUT = "this copy is for the evidence pack, which has no images of test cases"
 """The report, as the entry of the evaluation names it. It has pictures of test cases, so a pack does not contain it."""
 
 _log = logging.getLogger(__name__)
@@ -168,6 +169,9 @@ def _write(
     for path in write_figures(made, details, workspace.evaluation / "figures", cases=cases):
         record.output(f"evaluation/figures/{path.name}", path)
     record.output(REPORT, write_report(made, details.album, told, workspace.evaluation / "report.html"))
+    packed = told.model_copy(update={"pictures_withheld": told.pictures_withheld or _LEFT_OUT})
+    path = workspace.evaluation / PACKED_REPORT.rpartition("/")[2]
+    record.output(PACKED_REPORT, write_report(made, None, packed, path))
     record.output(EVALUATION, workspace.evaluation / "evaluation.json")
 
 

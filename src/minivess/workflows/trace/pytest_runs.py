@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 
 from minivess.compliance.results.result_files import read_report
 from minivess.foundation.errors import CouldNotCheckError, UsageError
 from minivess.foundation.implements import implements
 from minivess.foundation.processes.processors import usable_processors
 from minivess.records.items.trace import ResultReport
+from minivess.workflows.trace.measured_coverage import coverage_options
 
 TIME_LIMIT_S = 900
 TIME_LIMIT_ALL_S = 7200
@@ -37,11 +39,12 @@ def start_scenarios(
     only: Collection[str] = (),
     everything: bool = False,
     slow: bool = True,
+    coverage: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start pytest on the tree's scenarios; their results will be in `results`. Changes no tracked file.
 
     With `only`, those that carry one of these ids; with `everything`, all other tests too; without `slow`, those that are not
-    marked slow.
+    marked slow. With `coverage`, pytest-cov measures which lines they run.
     Where pytest-xdist is installed they run in as many processes as there are processors and work for.
 
     Raises:
@@ -60,7 +63,8 @@ def start_scenarios(
     processes = min(usable_processors(), files // FILES_A_PROCESS)
     if processes > 1 and find_spec("xdist") is not None:
         options += ["-n", str(processes), "--dist", "loadfile"]
-    return _start(source, tests, *options)
+    measured, variables = coverage_options(source, results.parent) if coverage else ([], {})
+    return _start(source, tests, *options, *measured, variables=variables)
 
 
 def results_of(process: subprocess.Popen[bytes], results: Path, *, limit: float = TIME_LIMIT_S) -> ResultReport:
@@ -95,10 +99,14 @@ def _check_installed() -> None:
         raise CouldNotCheckError(f"{what} not installed", hint="pip install 'minivess[pytest]'")
 
 
-def _start(source: Path, *arguments: str) -> subprocess.Popen[bytes]:
+def _start(
+    source: Path, *arguments: str, variables: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[bytes]:
     _check_installed()
     command = [sys.executable, "-m", "pytest", *arguments, "-q", "-p", "no:cacheprovider"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)} | dict(
+        variables
+    )
     return subprocess.Popen(command, cwd=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
 

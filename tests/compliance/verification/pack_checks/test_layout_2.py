@@ -52,6 +52,7 @@ def test_a_true_pack_is_verified() -> None:
         "gates",
         "signing text",
         "proofs",
+        "previous release",
         "provenance",
         "lineage",
         "test-set odometer",

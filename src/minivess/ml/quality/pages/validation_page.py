@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from html import unescape
 from itertools import groupby
 from typing import Any
 
@@ -50,6 +51,7 @@ _WORDS = {
     Severity.NOTE: ("note", "stated"),
 }
 _HEADINGS = {Severity.BLOCK: "What blocks", Severity.WARNING: "Warnings", Severity.NOTE: "Notes"}
+_IMAGE = re.compile(r'(<image [^>]*data-case="([^"]*)"[^>]*?) href="data:[^"]*"')
 _WITHDRAWN = '<p class="withdrawn" hidden></p>'
 
 
@@ -147,23 +149,29 @@ def page(
     )
 
 
-def without_pictures(text: str, cases: Iterable[str]) -> str:
+def without_pictures(
+    text: str, cases: Iterable[str] | None = None, *, reason: str = "when the test part was sealed"
+) -> str:
     """A page without the pictures of some cases; everything that is said of them stays.
 
     Args:
         text: the page.
-        cases: ids whose pictures go, because the cases are being sealed.
+        cases: ids whose pictures go, because the cases are being sealed; default: all.
+        reason: when or why they are taken out, in the page's words.
     """
-    gone = []
-    for case in sorted(set(cases)):
-        pattern = rf'(<image [^>]*data-case="{re.escape(case)}"[^>]*?) href="data:[^"]*"'
-        text, number = re.subn(pattern, r"\1", text)
-        if number:
-            gone.append(case)
+    gone = set()
+    wanted = None if cases is None else set(cases)
+
+    def emptied(match: re.Match[str]) -> str:
+        if wanted is not None and unescape(match[2]) not in wanted:
+            return match[0]
+        gone.add(match[2])
+        return match[1]
+
+    text = _IMAGE.sub(emptied, text)
     if gone:
         count = "picture of 1 case was" if len(gone) == 1 else f"pictures of {len(gone)} cases were"
-        notice = f'<p class="withdrawn">The {count} taken out of this page when the test part was sealed.</p>'
-        text = text.replace(_WITHDRAWN, notice)
+        text = text.replace(_WITHDRAWN, f'<p class="withdrawn">The {count} taken out of this page {reason}.</p>')
     return text
 
 

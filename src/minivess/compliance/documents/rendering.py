@@ -63,6 +63,8 @@ class Renderer:
         self.folder = folder / "documents"
         self.own = own if own is not None and own.is_dir() and own.resolve() != self.folder.resolve() else None
         self._environment = _environment(self.folder, self.own)
+        self._checked: set[tuple[str, str]] = set()
+        """Templates whose words were read, by name and text: macros are used by every document."""
 
     @implements("REQ-041")
     def render(self, name: str, facts: Mapping[str, Any]) -> str:
@@ -134,7 +136,9 @@ class Renderer:
         for one in (name, _MACROS):
             try:
                 text = loader.get_source(self._environment, one)[0] if loader is not None else ""
-                check_template(self._environment, one, text)
+                if (one, text) not in self._checked:
+                    check_template(self._environment, one, text)
+                    self._checked.add((one, text))
             except TemplateError as error:
                 raise InputError(
                     f"cannot be read: {error}",

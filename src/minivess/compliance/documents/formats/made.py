@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from minivess.compliance.documents.formats.pdf import Imprint, pdf_of
 from minivess.compliance.documents.model.blocks import DocumentModel
 from minivess.foundation.errors import UsageError
 from minivess.foundation.implements import implements
+from minivess.foundation.processes.processors import usable_processors
 from minivess.records.device.project import Project
 
 EXTRA = "documents"
@@ -81,8 +83,9 @@ def in_formats(
             f"documents in {', '.join(lacking)} cannot be made here",
             hint=f"install the extra `{EXTRA}`: minivess[{EXTRA}]",
         )
-    return {
-        f"{model.name}.{suffix}": FORMATS[suffix].make(model, imprint, files, reference)
-        for model in models
-        for suffix in asked
-    }
+    wanted = [(model, suffix) for model in models for suffix in asked]
+    with ThreadPoolExecutor(
+        max(1, usable_processors())
+    ) as pool:  # pandoc is a process of its own, and typst no Python code
+        made = pool.map(lambda one: FORMATS[one[1]].make(one[0], imprint, files, reference), wanted)
+        return {f"{model.name}.{suffix}": content for (model, suffix), content in zip(wanted, made, strict=True)}

@@ -55,7 +55,7 @@ def check_previous(
         VerificationError: the log does not continue that checkpoint, or the proof is another one.
     """
     if PREVIOUS not in files and CONSISTENCY not in files:
-        return "no earlier release of this log is named"
+        return "the pack names 0 earlier releases of its log"
     note = text_of(files, PREVIOUS)
     _check_continued(note, files, lines, register, trusted)
     return f"the log continues the {parse_note(note).checkpoint.size} entries of the release before"

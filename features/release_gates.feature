@@ -151,3 +151,25 @@ Feature: Gates, figures and the signing text follow from the log and the files o
       | latency   | 0.5   | 0.6    | fails   |
       | witness   | 24    | 2      | passes  |
       | witness   | 24    | 25     | fails   |
+
+  @REQ-552 @RC-231
+  Scenario: A person with a part in a model waives no gate
+    Given a log in which Eva trained a model
+    When Eva waives a gate as independent reviewer
+    Then both verifiers refuse the log and name Eva
+
+  @REQ-552
+  Scenario Outline: A waiver lets one gate of one release fail for a time
+    Given the tool found 1 offenders of <kind> among 10
+    And the policy allows 0 of <kind>
+    And a waiver of the gate <kind> for <release> until <until> about <risk>
+    When the gates are judged on these facts
+    Then the gate of <kind> fails
+    And the release is <built>
+
+    Examples:
+      | kind  | release      | until | risk         | built     |
+      | units | this release | later | a known risk | built     |
+      | units | another one  | later | a known risk | not built |
+      | units | this release | past  | a known risk | not built |
+      | units | this release | later | no risk      | not built |

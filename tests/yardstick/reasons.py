@@ -62,6 +62,10 @@ REASONS: tuple[tuple[str, str], ...] = (
         "who may call the service, and with which key, is the decision of a root or release manager",
     ),
     (
+        r"release\.gate-waived/completed: entry\.body\.payload(\..+)?",
+        "which gate may fail, until when and why, is the decision of a release manager or reviewer",
+    ),
+    (
         r"release\.revoked/completed: entry\.body\.payload(\..+)?",
         "which release is not to be used any longer, and why, is the decision of a release manager or reviewer",
     ),

@@ -337,6 +337,14 @@ def _release(log: YardLog) -> None:
         )
         payload = {"version": "1.0", "tag_manifest": PACK, "envelope": envelope.model_dump(mode="json")}
         log.append(who, "release.sign", payload)
+    waived = {
+        "gate": "trace",
+        "version": "1.0",
+        "found": "1 gap",
+        "reason": "its test runs on the next tree",
+        "owner": "cleo",
+    }
+    log.append(cleo(), "release.gate-waived", {**waived, "risk": "RISK-01", "until": "2027-06-30T23:59:59.999999Z"})
     revoked = {"version": "1.0", "tag_manifest": PACK, "model": MODEL, "reason": "it misses thin vessels"}
     log.append(cleo(), "release.revoked", {**revoked, "instructions": "Go back to 0.9.", "decided_by": "Cleo"})
 

@@ -53,6 +53,8 @@ class Verdict(Record):
     """What was not checked for other reasons, in words."""
     revoked: Annotated[tuple[str, ...], Field(exclude_if=lambda value: not value)] = ()
     """The entries that revoke the release, in words; empty where no newer log was asked."""
+    waived: Annotated[tuple[str, ...], Field(exclude_if=lambda value: not value)] = ()
+    """Gates that fail and are waived by an entry, in words. They do not change the state."""
     not_releasable: tuple[str, ...] = ()
     """Reasons for which the state of the source tree does not allow a release, in words."""
 
@@ -80,9 +82,10 @@ class Verdict(Record):
 
     @property
     def reservations(self) -> tuple[str, ...]:
-        """Why a verdict whose checks all passed is not VERIFIED, in words."""
+        """Why a verdict whose checks all passed is not VERIFIED, and which gates are waived, in words."""
         unchecked = f"not checked in a pack of layout {self.layout}: {', '.join(self.unchecked)}"
-        return (*self.revoked, *self.not_releasable, *((unchecked,) if self.unchecked else ()), *self.limits)
+        waived = (f"WAIVED {one}" for one in self.waived)
+        return (*self.revoked, *self.not_releasable, *((unchecked,) if self.unchecked else ()), *self.limits, *waived)
 
     @implements("REQ-221")
     def accepted(self, *, least_layout: int | None = None) -> bool:

@@ -17,8 +17,9 @@ from minivess.compliance.release.earlier_entries import EarlierEntries
 from minivess.compliance.release.facts import FactsOfRelease, facts_of_release
 from minivess.compliance.release.figures import check_figures
 from minivess.compliance.release.gate_facts import read_gate_facts
-from minivess.compliance.release.gates import judge
+from minivess.compliance.release.gates import judge, stopping
 from minivess.compliance.release.gating import gate_figures
+from minivess.compliance.release.gating.waivers import waivers_for
 from minivess.foundation.digests import digest_bytes
 from minivess.foundation.errors import VerificationError
 from minivess.records.device.attested import Approvable, Counted
@@ -26,7 +27,10 @@ from minivess.records.device.release import GateFacts, GateResult
 from minivess.records.device.release_policy import ReleasePolicy
 from minivess.records.evaluation.counted.counts import OverlapCounts
 from tests.compliance.release import test_vacuous as vacuous
+from tests.support.builders import guarded_log
+from tests.support.builders.guarded_log import GuardedLog
 from tests.support.builders.layout2_pack import SmallPack, small_pack
+from tests.support.builders.release_builder import VERSION
 
 scenarios("release_gates.feature")
 
@@ -303,3 +307,48 @@ def _(story: Story, kind: str, verdict: str) -> None:
 @then(parsers.parse('it says "{words}"'))
 def _(story: Story, words: str) -> None:
     assert words in story.gates[0].message
+
+
+@given(parsers.parse("a waiver of the gate {gate} for {release} until {until} about {risk}"))
+def _(story: Story, gate: str, release: str, until: str, risk: str) -> None:
+    log, facts = story.pack.before(), story.pack.release.facts
+    assert facts.risks is not None
+    ids = {one.id for one in facts.risks.risks}
+    said = {
+        "gate": gate,
+        "version": VERSION if release == "this release" else "9.9",
+        "found": "1 of 10",
+        "reason": "its test runs on the next tree",
+        "owner": "ben",
+        "risk": min(ids) if risk == "a known risk" else "RISK-99",
+        "until": f"{2027 if until == 'later' else 2020}-06-30T23:59:59.999999Z",
+    }
+    log.append(story.pack.people.reviewer, "release.gate-waived", said)
+    story.known["waivers"] = waivers_for(EarlierEntries.of(log.facts.entries), VERSION, ids)
+
+
+@then(parsers.parse("the release is {built}"))
+def _(story: Story, built: str) -> None:
+    gates = [one for one in story.gates if one.kind == "units"]
+    assert (stopping(gates, demo=True) == ()) is (built == "built")
+    assert all((one.waived is not None) is (built == "built") for one in gates)
+    assert all(("WAIVED by entry" in one.message) is (built == "built") for one in gates)
+
+
+@given("a log in which Eva trained a model", target_fixture="log")
+def _() -> GuardedLog:
+    log = guarded_log.begun()
+    log.train(guarded_log.both_roles())
+    return log
+
+
+@when("Eva waives a gate as independent reviewer")
+def _(log: GuardedLog) -> None:
+    said = {"gate": "trace", "version": "1.0", "found": "1 gap", "reason": "its test is written", "owner": "cleo"}
+    until = "2027-06-30T23:59:59.999999Z"
+    log.append(guarded_log.both_roles(), "release.gate-waived", {**said, "risk": "RISK-01", "until": until})
+
+
+@then("both verifiers refuse the log and name Eva")
+def _(log: GuardedLog) -> None:
+    assert all("eva" in words for words in guarded_log.both(log))

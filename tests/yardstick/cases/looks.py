@@ -93,6 +93,17 @@ def _signed_release(log: GuardedLog, *, by: Signer, entered_by: Signer, pack: st
     log.append(entered_by, "release.sign", payload)
 
 
+def _trained_by(who: Signer) -> GuardedLog:
+    log = logs.begun()
+    log.train(who)
+    return log
+
+
+def _waiver() -> dict[str, Any]:
+    said = {"gate": "trace", "version": "1.0", "found": "1 gap", "reason": "its test is written", "owner": "cleo"}
+    return {**said, "risk": "RISK-01", "until": "2027-06-30T23:59:59.999999Z"}
+
+
 def of_looks() -> Iterator[Case]:
     """Looks at the test set, packs and promotions that `test_admission` does not break, or breaks in two ways at once."""
     eva = logs.both_roles()
@@ -108,6 +119,12 @@ def of_looks() -> Iterator[Case]:
             logs.exported,
             lambda log: log.ask(ada(), logs.request(criteria=_second_plan(log))),
             "other acceptance criteria than its analysis plan",
+        ),
+        (
+            "a waiver by who trained a model",
+            lambda: _trained_by(eva),
+            lambda log: log.append(eva, "release.gate-waived", _waiver()),
+            "eva",
         ),
         ("an approval of a look too many", logs.exported, _three_requests, "looked at 2 of 2 times"),
         ("an approval for who was revoked", logs.exported, _revoked_requester, "or is revoked"),

@@ -97,7 +97,8 @@ def build(project: Path, actor: str | None, previous: Path | None, as_json: bool
 
 
 def _rows(found: ReleaseCheck) -> list[tuple[str, str, str]]:
-    return [("ok" if gate.passed else "FAIL", gate.id, gate.message) for gate in found.gates]
+    words = {(True, False): "ok", (False, True): "WAIVED", (False, False): "FAIL"}
+    return [(words[gate.passed, gate.waived is not None], gate.id, gate.message) for gate in found.gates]
 
 
 def _as_json(found: ReleaseCheck) -> dict[str, Any]:
@@ -109,6 +110,7 @@ def _as_json(found: ReleaseCheck) -> dict[str, Any]:
                 "kind": one.kind,
                 "basis": one.basis,
                 "passed": one.passed,
+                "waived": None if one.waived is None else one.waived.entry,
                 "found": one.message,
                 "hint": one.mend,
             }

@@ -1,4 +1,4 @@
-"""`minivess release`: evidence packs are built, signed, verified, compared and revoked."""
+"""`minivess release`: evidence packs are built, signed, verified, compared and revoked, and gates waived."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from minivess.cli.release.revocation import revoke
 from minivess.cli.release.scan import scan
 from minivess.cli.release.signatures import cosign, sign
 from minivess.cli.release.verification import verify
+from minivess.cli.release.waiver import waive
 
 
 @click.group(
@@ -32,6 +33,7 @@ from minivess.cli.release.verification import verify
             "reproduce",
             "export",
             "revoke",
+            "waive",
         )
     },
 )
@@ -39,5 +41,5 @@ def release() -> None:
     """Build, sign, verify and compare evidence packs."""
 
 
-for _command in (policy, scan, check, build, sign, cosign, verify, diff, pccp_check, reproduce, export, revoke):
+for _command in (policy, scan, check, build, sign, cosign, verify, diff, pccp_check, reproduce, export, revoke, waive):
     release.add_command(_command)

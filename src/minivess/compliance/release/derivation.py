@@ -74,6 +74,11 @@ class DerivedRelease:
     """The signing text."""
 
     @property
+    def waived(self) -> tuple[str, ...]:
+        """The gates that fail and are waived, in words."""
+        return tuple(f"{one.id} ({one.waived.words})" for one in self.gates if one.waived is not None)
+
+    @property
     def outcomes(self) -> tuple[GateOutcome, ...]:
         """The gates as the pack holds them."""
         return outcomes_of(self.gates)
@@ -96,7 +101,7 @@ def derive(
     """
     evaluation, known = check_figures(files, chain), EarlierEntries.of(entries)
     criteria = outcomes_in(evaluation, chain)
-    facts = read_gate_facts(files, known, evaluation, statement.state)
+    facts = read_gate_facts(files, known, evaluation, statement.state, statement.device.version)
     gates = judge(chain.policy, facts)
     attested = record_of(files, ATTESTED, Attested)
     text = signing_text(
@@ -239,7 +244,8 @@ def check_gates(files: Mapping[str, bytes], derived: DerivedRelease) -> str:
         raise VerificationError(f"the gate {failing[0].id} fails: {failing[0].message}")
     passed = sum(one.passed for one in derived.gates)
     attested = sum(one.basis == "attested" for one in derived.gates)
-    return f"{passed} of {len(derived.gates)} gates pass, {attested} of them by what the tool attests"
+    waived = "".join(f"; WAIVED {one}" for one in derived.waived)
+    return f"{passed} of {len(derived.gates)} gates pass, {attested} of them by what the tool attests{waived}"
 
 
 @implements("REQ-233", "RC-99")

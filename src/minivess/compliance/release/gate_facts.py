@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import BaseModel, ValidationError
 
 from minivess.compliance.release.earlier_entries import EarlierEntries, payload_of, unaccounted_runs
 from minivess.compliance.release.gating.gate_figures import hours_since_witness, unapproved
+from minivess.compliance.release.gating.waivers import waivers_for
 from minivess.compliance.release.lineage_events import EVENTS, entries_without_event, expected_event
 from minivess.compliance.release.pack_files import EXPORT, export_of, json_of, record_of
 from minivess.foundation.errors import VerificationError
@@ -22,7 +24,7 @@ from minivess.foundation.reading.json_records import first_error
 from minivess.records.data.dataset import DatasetManifest
 from minivess.records.data.split import SplitManifest
 from minivess.records.device.attested import Approvable, Attested, Counted
-from minivess.records.device.release import GateFacts
+from minivess.records.device.release import GateFacts, Waiver
 from minivess.records.device.source_state import SourceState
 from minivess.records.evaluation.acceptance_criteria import Judgement, judge
 from minivess.records.evaluation.evaluation import EvaluationRecord
@@ -66,6 +68,10 @@ class ReleaseRecords:
     """Lineage events, one JSON object a line."""
     source: SourceState | None = None
     """The state of the source tree, which the preparation states."""
+    version: str | None = None
+    """Of the device that is released; without it no waiver counts."""
+    now: datetime | None = None
+    """The time at which waivers must count; without it that of the last entry."""
 
 
 @implements("REQ-230")
@@ -95,6 +101,7 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry] | EarlierEntries)
         approvable=None if records.approvable is None else len(records.approvable),
         unapproved=None if records.approvable is None else unapproved(records.approvable, known),
         witnessed=hours_since_witness(known),
+        waivers=_waivers(records, known),
         risks=records.risks,
         openings=known.history.openings,
         undisposed=unaccounted_runs(known),
@@ -105,6 +112,12 @@ def facts_in(records: ReleaseRecords, entries: Sequence[Entry] | EarlierEntries)
         requirements=records.requirements,
         source=records.source,
     )
+
+
+def _waivers(records: ReleaseRecords, known: EarlierEntries) -> tuple[Waiver, ...]:
+    if records.version is None or records.risks is None:
+        return ()
+    return waivers_for(known, records.version, {one.id for one in records.risks.risks}, records.now)
 
 
 @implements("REQ-021")
@@ -123,6 +136,7 @@ def read_gate_facts(
     entries: Sequence[Entry] | EarlierEntries,
     evaluation: EvaluationRecord | None = None,
     source: SourceState | None = None,
+    version: str | None = None,
 ) -> GateFacts:
     """The facts of a pack.
 
@@ -131,6 +145,7 @@ def read_gate_facts(
         entries: its log before `release.prepare`.
         evaluation: the one of the pack with its figures computed again; without it the figures of the file are judged.
         source: the state of the source tree, which the preparation states.
+        version: of the device that is released; without it no waiver counts.
 
     Raises:
         VerificationError: a file is malformed; names it.
@@ -154,6 +169,7 @@ def read_gate_facts(
             approvable=None if attested is None else attested.approvable,
             events=files.get(EVENTS),
             source=source,
+            version=version,
         ),
         entries,
     )

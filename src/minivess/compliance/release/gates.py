@@ -13,6 +13,7 @@ from types import MappingProxyType
 from minivess.compliance.release.gating.bounds import UNKNOWN, bounded, first_of
 from minivess.compliance.release.gating.denominators import COUNTED, DENOMINATORS
 from minivess.compliance.release.gating.judges import JUDGES
+from minivess.compliance.release.gating.waivers import with_waivers
 from minivess.foundation.implements import implements
 from minivess.records.device.gate_outcomes import GateOutcome, number_text
 from minivess.records.device.release import GateFacts, GateResult
@@ -69,7 +70,8 @@ def load_policy(path: Path, *, say: Callable[[tuple[Hint, ...]], None] | None = 
 @implements("REQ-035", "RC-11")
 def judge(policy: ReleasePolicy, facts: GateFacts) -> tuple[GateResult, ...]:
     """Judge every gate of the policy, in its order, and then each built-in gate that the policy does not list."""
-    return tuple(_judge_one(gate, facts) for gate in gates_of(policy, started=bool(facts.starts)))
+    results = (_judge_one(gate, facts) for gate in gates_of(policy, started=bool(facts.starts)))
+    return with_waivers(results, facts.waivers)
 
 
 @implements("REQ-230")
@@ -89,8 +91,9 @@ def gates_of(policy: ReleasePolicy, *, started: bool = False) -> tuple[Gate, ...
 
 @implements("REQ-218", "REQ-230", "RC-11")
 def stopping(results: Iterable[GateResult], *, demo: bool) -> tuple[GateResult, ...]:
-    """The gates that stop a release: those that fail, in a demonstration all of them but `source`."""
-    return tuple(one for one in results if not one.passed and not (demo and one.kind == SOURCE))
+    """The gates that stop a release: those that fail and are not waived, in a demonstration all of them but `source`."""
+    failing = (one for one in results if not one.passed and one.waived is None)
+    return tuple(one for one in failing if not (demo and one.kind == SOURCE))
 
 
 @implements("REQ-230")
@@ -106,6 +109,7 @@ def outcomes_of(results: Iterable[GateResult]) -> tuple[GateOutcome, ...]:
             comparison=one.comparison,
             limit=number_text(one.limit),
             margin=None if one.margin is None else number_text(one.margin),
+            waived=None if one.waived is None else one.waived.entry,
         )
         for one in results
     )

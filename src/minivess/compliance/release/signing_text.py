@@ -123,17 +123,31 @@ def _lines(facts: SigningFacts) -> Iterator[str]:
     yield from (f"Condition of {line.id} (attested): {line.text}" for line in facts.attested.conditions)
     for count in facts.attested.reviews:
         yield f"Links with a signed review (attested): {count.signed} of {count.links}"
-    yield "Waivers: none"
+    yield from _waivers(facts)
     yield from _times(facts)
     yield "Digests"
     yield from (f"{name} {facts.digests[name]}" for name in DIGESTS)
 
 
+@implements("REQ-552")
+def _waivers(facts: SigningFacts) -> Iterator[str]:
+    """How many gates are waived, and for each who signed what."""
+    by_gate = {one.gate: one for one in facts.facts.waivers}
+    waived = [by_gate[one.id] for one in facts.gates if one.waived is not None]
+    yield f"Waivers: {len(waived) or 'none'}"
+    for one in waived:
+        yield (
+            f"Waiver of {one.gate} (entry {one.entry}): signed by {one.signer}, owner {one.owner}, {one.risk}, until "
+            f"{timestamp(one.until)}: {one.reason}"
+        )
+
+
 def _gates(gates: Sequence[GateOutcome]) -> Iterator[str]:
     yield f"Gates: {sum(one.passed for one in gates)} of {len(gates)} pass"
     for one in gates:
+        mark = "ok" if one.passed else "FAIL" if one.waived is None else "WAIVED"
         yield (
-            f"{'ok' if one.passed else 'FAIL'} {one.id} ({one.kind}, {one.basis}): {one.value or UNKNOWN}, "
+            f"{mark} {one.id} ({one.kind}, {one.basis}): {one.value or UNKNOWN}, "
             f"{one.comparison} {one.limit}, margin {one.margin or UNKNOWN}"
         )
 

@@ -280,6 +280,12 @@ def _check_signature(standing: Standing, body: EntryBody) -> None:
         refuse_maker(standing, said.signer, None if built.model is None else (built.model,))
 
 
+@implements("REQ-552", "RC-231")
+def _check_waiver(standing: Standing, body: EntryBody) -> None:
+    """Who made or requested a model of the log waives no gate."""
+    refuse_maker(standing, body.actor, None)
+
+
 def _check_registration(standing: Standing, body: EntryBody) -> None:
     standing.registrations.check(body)
 
@@ -301,6 +307,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "preparation": _check_preparation,
         "build": _check_build,
         "signature": _check_signature,
+        "waiver": _check_waiver,
     }
 )
 """What is checked of completed entries, by the names that the tables use."""

@@ -240,7 +240,10 @@ def judge_files(files: Mapping[str, bytes], *, subject: str, container: str, tru
             checks.append(_check(row.name, partial(row.judge, pack)))
             passed |= {row.name} if checks[-1].passed else set()
     reasons = pack.statement.not_releasable if "chain" in passed else ()
-    return _verdict(subject, checks, trusted, layout=layout, unchecked=UNCHECKED[layout], not_releasable=reasons)
+    waived = pack.derived.waived if "gates" in passed else ()
+    return _verdict(
+        subject, checks, trusted, layout=layout, unchecked=UNCHECKED[layout], not_releasable=reasons, waived=waived
+    )
 
 
 def _verdict(
@@ -251,6 +254,7 @@ def _verdict(
     layout: int | None = None,
     unchecked: tuple[str, ...] = (),
     not_releasable: tuple[str, ...] = (),
+    waived: tuple[str, ...] = (),
 ) -> Verdict:
     passed = all(check.passed for check in checks)
     return Verdict(
@@ -262,6 +266,7 @@ def _verdict(
         unchecked=unchecked,
         limits=() if trusted is None else trusted.limits,
         not_releasable=not_releasable,
+        waived=waived,
     )
 
 

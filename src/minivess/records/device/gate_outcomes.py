@@ -52,6 +52,8 @@ class GateOutcome(Record):
     limit: NumberText
     margin: NumberText | None
     """The distance to the limit: positive inside, negative outside."""
+    waived: Annotated[int | None, Field(ge=0, exclude_if=lambda waived: waived is None)] = None
+    """The entry of the waiver that lets the release be built although the gate fails."""
 
 
 class GateOutcomes(RootModel[Annotated[tuple[GateOutcome, ...], Field(min_length=1)]]):

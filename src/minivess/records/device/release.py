@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from minivess.records.base import Record, ShortText, Slug
+from minivess.foundation.clock import timestamp
+from minivess.records.base import Moment, Record, ShortText, Slug
 from minivess.records.device.attested import Counted
 from minivess.records.device.gate_outcomes import Basis
 from minivess.records.device.source_state import SourceState
@@ -15,6 +16,28 @@ from minivess.records.items.residual_risks import ResidualRisks
 from minivess.records.items.trace import ResultReport
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.start import StartRecord
+
+
+class Waiver(Record):
+    """A waiver of a gate of one release, as the log has it."""
+
+    entry: Annotated[int, Field(ge=0)]
+    signer: Slug
+    gate: Slug
+    owner: Slug
+    """The person who answers for closing it."""
+    risk: str
+    until: Moment
+    """The last moment at which it counts."""
+    reason: str
+
+    @property
+    def words(self) -> str:
+        """In words, for people."""
+        return (
+            f"entry {self.entry}, signed by {self.signer}, owner {self.owner}, {self.risk}, until "
+            f"{timestamp(self.until)[:10]}: {self.reason}"
+        )
 
 
 class GateFacts(Record):
@@ -42,6 +65,8 @@ class GateFacts(Record):
     """Of that, what nobody approved as it is now."""
     witnessed: float | None = None
     """Hours from the newest attestation of the time of a checkpoint to the last entry; None without one."""
+    waivers: tuple[Waiver, ...] = ()
+    """Those that count: of this release, not expired, about a known risk. Of one gate the last counts."""
     justified: tuple[str, ...] = ()
     """Gaps for which a justification counts, each with who and until when: no gate fails, and all are named."""
     risks: ResidualRisks | None = None
@@ -76,5 +101,7 @@ class GateResult(Record):
     of: int | None = None
     """How many things were judged, of which `value` is a part or a mean; None when that is not known."""
     message: str
+    waived: Waiver | None = None
+    """The waiver that lets the release be built although this gate fails."""
     mend: str
     """What would mend it; empty when it passed."""

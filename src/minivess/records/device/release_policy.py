@@ -21,6 +21,8 @@ DOCUMENTS = "documents"
 """Kind of the gate that fails while chapters of documents are owed and not written."""
 APPROVALS = "approvals"
 """Kind of the gate that fails while something has to be approved and was not, as it is now."""
+NEVER_WAIVED = frozenset({"criteria", "counts", "source", "risk", "runs", "lineage", "test-set"})
+"""Kinds of gates that no waiver lets fail: what was registered before the look, what counts looks and runs, and the risk plan."""
 BUILT_IN_KINDS = (COUNTS, SOURCE)
 """Gates that are judged before every release, in this order after those of the policy."""
 PRETRAINING = "pretraining"

@@ -52,6 +52,8 @@ def judge_gates(services: WorkspaceReader, release: ReleaseFacts | None = None) 
         approvable=approvable_in(tree),
         events=events.read_bytes() if events.is_file() else b"",
         source=known.source_state,
+        version=services.project.device.version,
+        now=services.clock(),
     )
     return judge(policy_of(services), facts_in(records, known.earlier))
 

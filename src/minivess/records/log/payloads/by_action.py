@@ -92,6 +92,7 @@ PAYLOADS: Mapping[str, type[Record]] = _Payloads(
         "trace.approve": "log.payloads.evidence:SubjectApproved",
         "release.prepare": "device.preparation:ReleasePrepared",
         "release.build": "log.payloads.evidence:ReleaseBuilt",
+        "release.gate-waived": "log.payloads.evidence:GateWaived",
         "release.revoked": "log.payloads.evidence:ReleaseRevoked",
         "release.sign": "log.payloads.evidence:ReleaseSigned",
     }

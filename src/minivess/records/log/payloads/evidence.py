@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from minivess.foundation.digests import Digest
-from minivess.records.base import Record, ShortText, Slug, Statement
+from minivess.records.base import Moment, Record, ShortText, Slug, Statement
 from minivess.records.people.approval import Envelope
 
 
@@ -77,6 +77,24 @@ class ReleaseBuilt(Record):
     tag_manifest: Digest
     gates: int
     files: int
+
+
+class GateWaived(Record):
+    """A gate of one release may fail until a day: who says so, why, and which risk it is about."""
+
+    gate: Slug
+    """As the release policy calls it."""
+    version: Slug
+    """Of the device that is released."""
+    found: ShortText
+    """What the gate said when it was waived."""
+    reason: Statement
+    owner: Slug
+    """The person who answers for closing it."""
+    risk: Annotated[str, StringConstraints(pattern=r"^RISK-[0-9]{2,5}$")]
+    """The risk that it is linked with."""
+    until: Moment
+    """The last moment at which it counts."""
 
 
 class ReleaseRevoked(Record):

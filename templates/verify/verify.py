@@ -2365,7 +2365,7 @@ class Release:
         self.risks = levels = {risk["id"]: level_of(plan, limits_of(plan), risk["residual"]) for risk in risks["risks"]}
         controls = set(risks["controls"])
         whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
-        need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), RISKS + " has one twice, or one unlisted")
+        need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), RISKS + " has one twice or lacks a control")
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
         self.open_risks = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
         self.levels = ", ".join("%d %s" % (list(levels.values()).count(one["name"]), one["name"]) for one in plan["levels"])

@@ -82,7 +82,7 @@ def test_a_waived_gate_lets_a_release_be_built_and_is_shown_as_waived(
         f"\nWaiver of units (entry {index}): signed by ben, owner ben, RISK-01, until 2027-06-30T23:59:59.999999Z: "
         in text
     )
-    pack = SmallPack(files, release.prepared, release.people, release)  # type: ignore[arg-type]
+    pack = SmallPack(files, release.prepared, release.people, release)
     signed = dict(pack.signed())
     product = judge_files(signed, subject="pack", container="", trusted=None)
     assert product.first_failure is None

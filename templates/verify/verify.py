@@ -587,15 +587,16 @@ def read_forms(text, usual=None):  # by name: the marks and the type of each fie
             found[name][plain] = field[len(plain) :], kind or (usual or {}).get(plain, "any")
     return found
 
-BUILT_IN, COUNTED, LAPSE, ATTESTED, NEVER_WAIVED = (
+BUILT_IN, COUNTED, LAPSE, ATTESTED, NEVER_WAIVED, MARKS = (
     ("counts", "source"),
     {"approvals", "clauses", "drafts", "expiries", "licences", "suspects", "units", "vulnerabilities"},
     {"expiries"},
     {"trace", "source", "documents"},
     {"criteria", "counts", "source", "risk", "runs", "lineage", "test-set"},
+    ("FAIL", "ok", "WAIVED"),
 )
 """Kinds of gates that no policy leaves out; those whose offenders a tool counted; of these the one that may look at nothing;
-others whose figure a tool attests; and those that no waiver lets fail."""
+others whose figure a tool attests; those that no waiver lets fail; and how the signing text marks a gate."""
 FORMS = read_forms("""
 entry: body=body signature=text; artifact: name=file digest=digest; details: error~=short payload=object salt=salt
 logged: consistency*=text entry=entry
@@ -2365,7 +2366,7 @@ class Release:
         self.risks = levels = {risk["id"]: level_of(plan, limits_of(plan), risk["residual"]) for risk in risks["risks"]}
         controls = set(risks["controls"])
         whole = len(levels) == len(risks["risks"]) and len(controls) == len(risks["controls"])
-        need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), RISKS + " has one twice or lacks a control")
+        need(whole and all(controls >= set(one["controls"]) for one in risks["risks"]), RISKS + ": one twice, or a control lacks")
         refused = [level["name"] for level in plan["levels"] if not level["acceptable"]]
         self.open_risks = [one["id"] for one in risks["risks"] if levels[one["id"]] in refused and one["benefit"] is None]
         self.levels = ", ".join("%d %s" % (list(levels.values()).count(one["name"]), one["name"]) for one in plan["levels"])
@@ -2493,8 +2494,7 @@ class Release:
         yield "reason", self.prepared["source"]["not_releasable"]
         yield "reasons", [one for one in self.by["policy"]["payload"]["policy"]["gates"] if one.get("reason")]
         yield "counted", [dict(one, found=len(one["offenders"])) for one in self.attested.get("counted", [])]
-        told = [(one, "WAIVED" if "waived" in one else ("FAIL", "ok")[one["passed"]]) for one in self.gates]
-        yield "gate", [{**{at: one[at] or "unknown" for at in one}, "ok": word} for one, word in told]
+        yield "gate", [{**{k: g[k] or "unknown" for k in g}, "ok": MARKS[g["passed"] + 2 * ("waived" in g)]} for g in self.gates]
         held = [(key, *pair) for key, one in self.by_class.items() for pair in sorted(one["aggregates"].items())]
         yield "figure", [self.text_of_figure(*one) for one in held]
         told = [(criterion_text(one["criterion"]), figure_text(one["value"]) or "unknown", one["met"]) for one in self.outcomes]

@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
 from minivess.compliance.documents.filings.index import PackParts, filing_index, lacks_of
-from minivess.compliance.documents.filings.page import index_csv_of
+from minivess.compliance.documents.filings.page import index_csv_of, index_page_of
+from minivess.compliance.documents.rendering import Renderer
 from minivess.compliance.release.layout import layout
 from minivess.compliance.standards.catalogue import catalogues
 from minivess.compliance.standards.filing import filing
 from minivess.compliance.standards.filing_clauses import FilingClause, filing_clauses
 from minivess.foundation.errors import VerificationError
+from minivess.foundation.paths import templates_folder
 from minivess.records.device.filing_index import Filing, FilingIndex
 from minivess.records.log.payloads.by_action import PAYLOADS
 from minivess.records.verdict import Check, Verdict
 from tests.support.builders.layout2_pack import small_pack
+from tests.support.html_pages import Page
 
 pytestmark = [pytest.mark.verifies("REQ-592"), pytest.mark.verifies("SU-214")]
 
@@ -147,6 +151,15 @@ def test_a_verdict_with_a_failed_check_is_refused() -> None:
     for verdict in (failed, HELD.model_copy(update={"checks": ()})):
         with pytest.raises(VerificationError):
             filing_index("fda", whole(), verdict, device="d", version="1", name="pack")
+
+
+def test_the_name_of_a_pack_is_no_address_of_its_own(tmp_path: Path) -> None:
+    index = indexed("fda", whole()).model_copy(update={"pack": "javascript:x#?%"})
+    path = tmp_path / "index.html"
+    path.write_text(index_page_of(Renderer(templates_folder()), index), encoding="utf-8")
+    leading = [link for link in Page(path).links if "data/documents/" in link]
+    assert leading
+    assert all(link.startswith("./javascript%3Ax%23%3F%25/data/") for link in leading)
 
 
 def test_no_cell_of_the_table_is_a_formula() -> None:

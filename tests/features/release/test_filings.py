@@ -92,7 +92,7 @@ def _(story: Story) -> None:
         name, _, anchor = one.place.partition("#")
         assert name in story.files
         assert not anchor or f'id="{anchor}"'.encode() in story.files[name]
-        assert f"{NAME}/{one.place}" in story.page.links
+        assert f"./{NAME}/{one.place}" in story.page.links
 
 
 @then("the index states the verdict, the keys and the digest of the pack")

@@ -1,6 +1,7 @@
 """Phantoms: images and masks whose truth is known, because they were drawn.
 
-Expected values are counted in whole numbers or written down with the shapes. None is taken from the function that is checked.
+Expected values are counted in whole numbers or written down with the shapes. The stored bytes of phantoms are those that the
+generator gave where this version was made: they show that this machine computes the same.
 """
 
 from __future__ import annotations

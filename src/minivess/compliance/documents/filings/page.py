@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from itertools import groupby
+from urllib.parse import quote
 
 from minivess.compliance.documents.model.blocks import Block, Break, Code, Inline, Link, Mark, MarkState, Span, Text
 from minivess.compliance.documents.model.making import Words, heading, paragraph, table
@@ -101,7 +102,7 @@ def _cells(row: IndexRow, index: FilingIndex) -> tuple[Words, ...]:
     links: list[Inline] = []
     for answer in row.answers:
         links += [Break()] if links else []
-        links.append(Link(f"{index.pack}/{answer.place}", (Text(answer.title),)))
+        links.append(Link(f"./{quote(index.pack)}/{answer.place}", (Text(answer.title),)))
     said: list[Inline] = [Text(row.reason)] if row.reason else []
     if row.note:
         said += [Break()] if said else []

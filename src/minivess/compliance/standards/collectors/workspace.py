@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from types import MappingProxyType
 
 from minivess.compliance.standards.collectors.inputs import Collector, EvidenceSources, WorkspaceEvidence
+from minivess.foundation.implements import implements
 from minivess.records.evaluation.statistics.bounds import Bound
+from minivess.records.log.payloads.qualification import ToolQualified
 
 
 def _log_verifies(workspace: WorkspaceEvidence) -> bool:
@@ -62,6 +65,16 @@ def _evaluated(workspace: WorkspaceEvidence) -> bool:
     return of_model and any(look.opening.request == made.request and look.met for look in looks)
 
 
+@implements("REQ-591")
+def _qualified(workspace: WorkspaceEvidence) -> bool:
+    """Whether the newest qualification is of this version, and every check passed."""
+    entry = workspace.log.last("tool.qualified")
+    if entry is None:
+        return False
+    said = ToolQualified.model_validate(entry.body.payload)
+    return said.tool.version == version("minivess") and said.passed > 0 and not said.failed
+
+
 def _in_a_project(rule: Callable[[WorkspaceEvidence], bool]) -> Collector:
     def shows(sources: EvidenceSources) -> bool:
         return sources.workspace is not None and rule(sources.workspace)
@@ -75,6 +88,7 @@ COLLECTORS: Mapping[str, Collector] = MappingProxyType(
         for name, rule in {
             "audit-log": _log_verifies,
             "log-witnessed": _witnessed,
+            "tool-qualified": _qualified,
             "lineage-delivered": lambda workspace: not workspace.undelivered,
             "data-record": lambda workspace: not workspace.validation.blocked,
             "split-disjoint": _disjoint,

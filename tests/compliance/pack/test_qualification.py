@@ -74,6 +74,7 @@ def test_a_build_packs_the_report_that_the_log_names(tmp_path: Path) -> None:
     release.log.append(release.people.developer, "tool.qualified", PAYLOAD, outputs=outputs)
     files = read_archive(release.build(tmp_path / "pack.zip").path.read_bytes())
     assert {name: files[name] for name in FILES} == FILES
+    assert b'href="../qualification/report.html"' in files["data/documents/configuration-management.html"]
     assert first_faults(files) == ("", "")
     (folder / "report.json").write_bytes(b"another")
     with pytest.raises(VerificationError, match=r"qualification/report\.json"):
@@ -91,3 +92,14 @@ def test_a_release_names_the_newest_qualification() -> None:
     log.append(pack.people.developer, "tool.qualified", PAYLOAD | {"passed": 13, "failed": 1})
     for faults in first_faults(dict(pack.bent(log=log).files)):
         assert "qualification" in faults
+
+
+def test_the_configuration_document_names_the_qualification_or_that_there_is_none(tmp_path: Path) -> None:
+    page = "data/documents/configuration-management.html"
+    assert b"The log has no qualification" in small_pack().files[page]
+    assert b"qualification/report.html" not in small_pack().files[page]
+    release = make_release(tmp_path / "release")
+    release.log.append(release.people.developer, "tool.qualified", PAYLOAD | {"failed": 1}, outputs=[])
+    made = read_archive(release.build(tmp_path / "pack.zip").path.read_bytes())[page]
+    assert b"qualified minivess 1 on " in made
+    assert b"14 checks passed and 1 failed" in made

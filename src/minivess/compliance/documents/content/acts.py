@@ -12,6 +12,7 @@ from minivess.foundation.errors import InputError
 from minivess.foundation.implements import implements
 from minivess.records.items.trace import Signature
 from minivess.records.log.entry import EntryBody
+from minivess.records.log.payloads.qualification import ToolQualified
 
 TEXT = "text.approval"
 """The act that depends on the document."""
@@ -57,6 +58,16 @@ def _did(body: EntryBody | None, dossier: Dossier, what: str) -> str:
 
 def _in_chain(role: str, what: str) -> Callable[[Dossier], str]:
     return lambda dossier: _did(dossier.inputs.chain.bodies.get(role), dossier, what)
+
+
+def _qualification(dossier: Dossier) -> str:
+    body = dossier.inputs.chain.bodies.get("qualification")
+    if body is None:
+        return "The log has no qualification of the software that made this pack."
+    said = ToolQualified.model_validate(body.payload)
+    found = f"{said.passed} checks passed and {said.failed} failed"
+    who = f"{name_of(dossier, body.actor)} qualified {said.tool.name} {said.tool.version}"
+    return f"{who} on {day_of(body.time)} (entry {body.index}): {found}."
 
 
 def _baseline(dossier: Dossier) -> str:
@@ -107,6 +118,7 @@ ACTS: Mapping[str, Callable[[Dossier], str]] = MappingProxyType(
         "evaluation": _in_chain("evaluation", "evaluated the model on the test part"),
         "results.recording": _in_chain("scenarios", "recorded the results of the scenarios and tests"),
         "drill.recording": _in_chain("drill", "recorded the tests without each risk control"),
+        "tool.qualification": _qualification,
         "export": _in_chain("export", "exported the model"),
     }
 )

@@ -88,7 +88,14 @@ def views_of(dossier: Dossier) -> dict[str, Any]:
         "approvals": _approvals(dossier),
         "evaluation_figures": _pictures(dossier),
         "change_plan": load_change_plan(dossier.inputs.source),
+        "qualified": _qualified(dossier),
     }
+
+
+def _qualified(dossier: Dossier) -> bool:
+    """Whether the pack has the report of a qualification of the software that made it."""
+    body = dossier.inputs.chain.bodies.get("qualification")
+    return body is not None and any(one.name == "evidence/qualification/report.html" for one in body.outputs)
 
 
 @dataclass(frozen=True)

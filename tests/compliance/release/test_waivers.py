@@ -82,6 +82,11 @@ def test_a_waived_gate_lets_a_release_be_built_and_is_shown_as_waived(
         f"\nWaiver of units (entry {index}): signed by ben, owner ben, RISK-01, until 2027-06-30T23:59:59.999999Z: "
         in text
     )
+    page = files["data/index.html"].decode()
+    count = len(json.loads(files[GATES]))
+    assert f"{count - 1} of {count} release gates passed, 1 waived" in page
+    assert '<span class="mark waived">waived</span>' in page
+    assert f"ben (entry {index}), 2027-06-30" in page
     pack = SmallPack(files, release.prepared, release.people, release)
     signed = dict(pack.signed())
     product = judge_files(signed, subject="pack", container="", trusted=None)

@@ -161,8 +161,8 @@ class Dossier:
 
     @property
     def failing(self) -> tuple[GateResult, ...]:
-        """Gates that do not hold."""
-        return tuple(gate for gate in self.inputs.gates if not gate.passed)
+        """Gates that do not hold and are not waived."""
+        return tuple(gate for gate in self.inputs.gates if not gate.passed and gate.waived is None)
 
 
 def gather(inputs: PackInputs) -> Dossier:

@@ -19,6 +19,7 @@ from minivess.compliance.documents.start.open_points import open_points
 from minivess.compliance.identity.signature_rules import signatures_of_release
 from minivess.compliance.release.gates import gates_of
 from minivess.compliance.site.signatures import model_of
+from minivess.foundation.clock import timestamp
 from minivess.foundation.implements import implements
 from minivess.records.device.release_policy import MetricGate
 from minivess.records.evaluation.measures import DICE
@@ -66,9 +67,7 @@ class ShownWaiver:
 
 
 @implements("REQ-041", "REQ-218", "REQ-513", "REQ-514")
-def index_page(
-    renderer: Renderer, dossier: Dossier, files: Sequence[str], text: str, waivers: Sequence[ShownWaiver] = ()
-) -> str:
+def index_page(renderer: Renderer, dossier: Dossier, files: Sequence[str], text: str) -> str:
     """Render `index.html`.
 
     Args:
@@ -76,7 +75,6 @@ def index_page(
         dossier: the release.
         files: names under `data/` that the page may link to.
         text: the signing text.
-        waivers: signed exceptions from gates.
 
     Raises:
         InputError: a template is missing or malformed.
@@ -95,7 +93,7 @@ def index_page(
         "odometer": odometer_sentence(dossier),
         "signatories": signatories(dossier),
         "open": open_points(dossier),
-        "waivers": waivers,
+        "waivers": shown_waivers(dossier),
         "reasons": {gate.id: gate.reason for gate in gates_of(dossier.inputs.policy, started=True)},
         "figures": _figures(files),
         "documents": DOCUMENTS,
@@ -111,6 +109,21 @@ def index_page(
         "asked": None if dossier.project.documents is None else dossier.project.documents.formats,
     }
     return renderer.render("index.html.j2", facts)
+
+
+@implements("REQ-552")
+def shown_waivers(dossier: Dossier) -> tuple[ShownWaiver, ...]:
+    """The waiver of each gate that fails and is waived."""
+    found = [(gate.id, gate.waived) for gate in dossier.inputs.gates if gate.waived is not None]
+    return tuple(
+        ShownWaiver(
+            gate=name,
+            reason=f"{one.reason} ({one.risk}; owner {one.owner})",
+            who=f"{one.signer} (entry {one.entry})",
+            until=timestamp(one.until)[:10],
+        )
+        for name, one in found
+    )
 
 
 def key_figures(dossier: Dossier) -> tuple[KeyFigure, ...]:

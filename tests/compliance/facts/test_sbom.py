@@ -154,6 +154,25 @@ def test_the_platform_is_in_both_lists_as_it_was_recorded(lock: Path) -> None:
     assert _serial(lock, other) != _serial(lock, PARTS)
 
 
+@pytest.mark.verifies("REQ-530", "REQ-264")
+def test_a_part_that_comes_with_a_tool_does_not_ship(lock: Path) -> None:
+    """CUDA of PyTorch is on the machine of the scenarios and not below the service, which has no PyTorch."""
+    part = PlatformPart(kind="cuda", name="CUDA", version="13.2", part_of="PyTorch")
+    document = sbom(_facts(lock), parts=(part,))
+    assert "CUDA (PyTorch)" not in {one["name"] for one in document["components"]}
+    stated = document["metadata"]["component"]["properties"]
+    assert stated == [{"name": "minivess:cuda", "value": "CUDA (PyTorch) 13.2: does not ship"}]
+    [row] = [
+        one for one in csv.DictReader(io.StringIO(soup_csv(soup(lock, (part,))))) if one["name"].startswith("CUDA")
+    ]
+    assert (row["version"], row["purl"]) == ("13.2", "")
+    assert row["purpose"].endswith("it comes with PyTorch, which does not ship")
+    lock.write_text(
+        LOCK.replace('dependencies = [{ name = "click" }]', 'dependencies = [{ name = "torch" }]'), encoding="utf-8"
+    )
+    assert "CUDA (PyTorch)" in {one["name"] for one in sbom(_facts(lock), parts=(part,))["components"]}
+
+
 def _serial(lock: Path, parts: tuple[PlatformPart, ...]) -> str:
     made = sbom(_facts(lock), parts=parts)
     return str(made["serialNumber"])

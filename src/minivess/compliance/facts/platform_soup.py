@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from packageurl import PackageURL
 
 from minivess.compliance.facts.cyclonedx import HASH, LICENCE, support_properties, unknown_properties
 from minivess.foundation.errors import InputError
+from minivess.foundation.implements import implements
 from minivess.records.items.item_parts import Support
 from minivess.records.items.platform_parts import PartKind, PlatformPart
 
@@ -87,6 +88,22 @@ def standard_url(url: str) -> str:
         ) from None
 
 
+_BROUGHT_BY: Mapping[str, str] = MappingProxyType({"PyTorch": "torch"})
+"""The package that brings a part and may not ship, by what the part is named after."""
+
+
+@implements("REQ-530")
+def ships(part: PlatformPart, shipped: Container[str]) -> bool:
+    """Whether a part was there and is below the service: not when the package that brings it does not ship.
+
+    Args:
+        part: of the platform.
+        shipped: the names of the packages that run with the device.
+    """
+    package = _BROUGHT_BY.get(part.part_of or "")
+    return part.there and (package is None or package in shipped)
+
+
 def part_url(part: PlatformPart) -> str:
     """The package URL of a part (purl-spec, type `generic`); empty where it was not there."""
     if not part.there:
@@ -109,18 +126,24 @@ def part_purpose(part: PlatformPart) -> str:
 
 
 def part_components(parts: Iterable[PlatformPart], support: Mapping[str, tuple[Support, ...]]) -> list[Component]:
-    """The components of the parts that were there.
+    """The components of parts.
 
     Args:
         parts: of the platform.
         support: what is stated about the support of each kind.
     """
-    return [_component(part, KINDS[part.kind], support.get(part.kind, ())) for part in parts if part.there]
+    return [_component(part, KINDS[part.kind], support.get(part.kind, ())) for part in parts]
 
 
 def absent_parts(parts: Iterable[PlatformPart]) -> list[Property]:
-    """The parts that were not there, as properties of the device."""
-    return [Property(name=f"minivess:{part.kind}", value=f"{part.title}: none") for part in parts if not part.there]
+    """Parts that do not ship, as properties of the device."""
+    return [
+        Property(
+            name=f"minivess:{part.kind}",
+            value=f"{part.title} {part.version}: does not ship" if part.there else f"{part.title}: none",
+        )
+        for part in parts
+    ]
 
 
 def _component(part: PlatformPart, known: PartFacts, support: tuple[Support, ...]) -> Component:

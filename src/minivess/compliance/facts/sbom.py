@@ -38,7 +38,7 @@ from minivess.compliance.facts.cyclonedx import (
     unknown_properties,
 )
 from minivess.compliance.facts.package_metadata import about
-from minivess.compliance.facts.platform_soup import absent_parts, part_components, standard_url
+from minivess.compliance.facts.platform_soup import absent_parts, part_components, ships, standard_url
 from minivess.foundation.clock import timestamp as rfc3339
 from minivess.foundation.digests import digest_file
 from minivess.foundation.implements import implements
@@ -138,7 +138,8 @@ def sbom(facts: BillFacts, *, model_digest: str | None = None, parts: tuple[Plat
     """
     lock, support = read_lock(facts.lock, facts.member), facts.support()
     shipped = [package for package in lock.packages if package.use is Use.RUNTIME]
-    platform = part_components(parts, support)
+    names = {package.name for package in shipped}
+    platform = part_components([part for part in parts if ships(part, names)], support)
     components = [_framework(lock), *platform, *(_component(package, facts, support) for package in shipped)]
     needs = _needs(shipped, {package.purl for package in shipped})
     below = [component.bom_ref.value for component in platform if component.bom_ref.value]
@@ -155,7 +156,7 @@ def sbom(facts: BillFacts, *, model_digest: str | None = None, parts: tuple[Plat
         bom_ref="device",
         supplier=OrganizationalEntity(name=facts.manufacturer) if facts.manufacturer else None,
         description=facts.intended_use or None,
-        properties=absent_parts(parts),
+        properties=absent_parts(part for part in parts if not ships(part, names)),
     )
     platform_lines = [f"{part.kind} {part.title} {part.version}" for part in parts]
     seed = (digest_file(facts.lock), facts.device, facts.version, model_digest or "", *platform_lines)

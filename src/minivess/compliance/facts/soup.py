@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from minivess.compliance.facts.package_metadata import about
-from minivess.compliance.facts.platform_soup import KINDS, part_purpose, part_supplier, part_url, standard_url
+from minivess.compliance.facts.platform_soup import KINDS, part_purpose, part_supplier, part_url, ships, standard_url
 from minivess.foundation.implements import implements
 from minivess.foundation.reading.lock_file import Lock, LockedPackage, Use, read_lock
 from minivess.records.items.items import SoupItem as StatedSoup
@@ -50,7 +50,7 @@ class SoupItem:
     home_page: str
     licence: str
     purl: str
-    """Empty for a part of the platform that was not there."""
+    """Empty for a part of the platform that was not there or does not ship."""
     fixed_by: str
     """What fixes its content: digests, a commit, the source tree, or its version alone."""
     item: str = ""
@@ -85,7 +85,8 @@ def soup(
         InputError: the lock file cannot be read.
     """
     facts, stated = read_lock(lock, member), {one.package: one for one in items}
-    rows = [(_part(part), stated.get(part.kind)) for part in parts]
+    shipped = {package.name for package in facts.packages if package.use is Use.RUNTIME}
+    rows = [(_part(part, shipped), stated.get(part.kind)) for part in parts]
     listed = (package for package in facts.packages if package.use is not Use.DEVELOPMENT)
     rows += ((_row(package, facts), stated.get(package.name)) for package in listed)
     return tuple(row if item is None else _with_item(row, item) for row, item in rows)
@@ -116,17 +117,18 @@ def _with_item(row: SoupItem, item: StatedSoup) -> SoupItem:
     )
 
 
-def _part(part: PlatformPart) -> SoupItem:
-    known = KINDS[part.kind]
+def _part(part: PlatformPart, shipped: Container[str]) -> SoupItem:
+    known, below = KINDS[part.kind], ships(part, shipped)
+    purpose = part_purpose(part)
     return SoupItem(
         name=part.title,
         version=part.version,
         use=Use.RUNTIME,
-        purpose=part_purpose(part),
+        purpose=purpose if below or not part.there else f"{purpose}; it comes with {part.part_of}, which does not ship",
         supplier=part_supplier(part),
         home_page=known.home_page,
         licence=known.licence or _UNSAID,
-        purl=part_url(part),
+        purl=part_url(part) if below else "",
         fixed_by="the version that was recorded where the scenarios ran",
     )
 

@@ -95,7 +95,7 @@ def _results_in_words(report: ResultReport) -> str:
     first = f"{scenarios:,} {'scenario' if scenarios == 1 else 'scenarios'}"
     second = "no other tests" if others == 0 else f"{others:,} other {'test' if others == 1 else 'tests'}"
     failed = sum(one.outcome != "passed" for one in report.results)
-    return f"{first} and {second} ran; {failed or 'none'} did not pass."
+    return f"{first} and {second} ran; {f'{failed:,} did not pass' if failed else 'all passed'}."
 
 
 @cache

@@ -12,6 +12,8 @@ from minivess.records.base import Record
 
 OWN_KEYS = "the pack's own keys"
 """The trust that was used when the verifier brought no keys."""
+WITH_OWN_KEYS = f" with {OWN_KEYS}"
+"""Follows a verdict in the words of a comparison."""
 
 
 class Check(Record):

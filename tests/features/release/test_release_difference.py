@@ -111,7 +111,9 @@ def _(story: Story) -> None:
 def _(story: Story) -> None:
     first, second = (digest_bytes(files[TAG_MANIFEST]) for files in story.files)
     assert re.search(
-        rf"^old: vessel-segmenter 1\.0\.0, pack {first}, log .* 28 entries, VERIFIED$", story.out, re.MULTILINE
+        rf"^old: vessel-segmenter 1\.0\.0, pack {first}, log .* 28 entries, VERIFIED with the pack's own keys$",
+        story.out,
+        re.MULTILINE,
     )
     assert re.search(rf"^new: .* {second}, .*, NOT VERIFIED: release signatures$", story.out, re.MULTILINE)
 
@@ -122,7 +124,10 @@ def _(story: Story) -> None:
     changed = {part.name: [one.id for one in part.changes] for part in found.sections if part.changes}
     assert changed["requirements"] == ["REQ-001"]
     assert set(changed) == {"device", "requirements", "gates", "model", "code"}
-    assert (found.old.verdict, found.new.verdict) == ("VERIFIED", "NOT VERIFIED: release signatures")
+    assert (found.old.verdict, found.new.verdict) == (
+        "VERIFIED with the pack's own keys",
+        "NOT VERIFIED: release signatures",
+    )
 
 
 @then("the SOUP list is reported as not compared, with the missing file")

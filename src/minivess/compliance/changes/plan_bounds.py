@@ -31,6 +31,7 @@ from minivess.records.evaluation.evaluation import EvaluationRecord
 from minivess.records.evaluation.margins import Margin
 from minivess.records.evaluation.measures import heading_of, measure_of
 from minivess.records.evaluation.subgroups.figures import subgroups
+from minivess.records.verdict import WITH_OWN_KEYS
 
 PLAN = "data/release/change-plan.json"
 """The plan of a release in its pack."""
@@ -157,7 +158,8 @@ def _modifications(plan: ChangePlan, old: PackedRelease, new: PackedRelease) -> 
 def _verified(verdicts: tuple[str, str]) -> JudgedBound:
     """The old pack must be verified; the new one too, but for signatures that it may still wait for."""
     first, second = verdicts
-    holds = first == "VERIFIED" and second in {"VERIFIED", "NOT VERIFIED: release signatures"}
+    states = [one.removesuffix(WITH_OWN_KEYS) for one in verdicts]
+    holds = states[0] == "VERIFIED" and states[1] in {"VERIFIED", "NOT VERIFIED: release signatures"}
     found = f"before: {first}; now: {second}"
     return _judged(
         "verification",

@@ -18,7 +18,7 @@ from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import templates_folder
 from minivess.records.changes.difference import ReleaseDifference
-from minivess.records.verdict import Verdict
+from minivess.records.verdict import OWN_KEYS, WITH_OWN_KEYS, Verdict
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,11 @@ class ReadPack:
 
     @property
     def words(self) -> str:
-        """What its verification came to, with the first check that failed."""
+        """What its verification came to, with the first check that failed, and whether its own keys were used."""
         failure = self.verdict.first_failure
-        return self.verdict.state.value if failure is None else f"{self.verdict.state.value}: {failure.name}"
+        if failure is not None:
+            return f"{self.verdict.state.value}: {failure.name}"
+        return f"{self.verdict.state.value}{WITH_OWN_KEYS if self.verdict.trust == OWN_KEYS else ''}"
 
 
 @implements("REQ-570")

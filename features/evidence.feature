@@ -43,6 +43,19 @@ Feature: The evidence pack is complete and in standard formats
     And the start page and the signing text state the reason for the limit of each gate of the policy
     And the start page states risks by level, the evidence of times, and that there is no waiver
 
+  @REQ-512
+  Scenario: The verification report states procedures, expected and actual results
+    When the pack is built
+    Then the verification report states the text of "REQ-001" and links to it
+    And it states "Given two numbers" as a step of "Two and two", its actual result, and that it expects "no step states a result"
+    And it names the tester, the reviewer "Benoît Müller", the parts of the environment and the test tools with their versions
+
+  @REQ-516
+  Scenario: One navigation, and heads on printed pages
+    When the pack is built
+    Then each page of the pack leads to the start page, the matrix, the log and the documents
+    And each page prints "vessel-segmenter 1.0.0" at its head
+
   @REQ-515
   Scenario: Evidence that the pack itself is counts in its pages
     Given the clauses of standards are judged as a build does

@@ -55,3 +55,43 @@ def test_tags_of_feature_rule_scenario_and_examples_are_gathered() -> None:
 def test_a_malformed_feature_is_refused(data: bytes, error: str) -> None:
     with pytest.raises(InputError, match=error):
         parse_feature(data, "f.feature")
+
+
+@pytest.mark.verifies("REQ-512")
+def test_steps_expectations_and_parameters_of_a_scenario_are_read() -> None:
+    text = """\
+Feature: Sums
+  Background:
+    Given a machine
+  Scenario: None
+    * it runs
+  Rule: Small ones
+    Background:
+      Given it is on
+    Scenario Outline: Two
+      When "<a>" is added
+        | note |
+        | late |
+      And it ends
+      Then "<sum>" is shown
+        \"\"\"
+        in full
+        \"\"\"
+      But nothing else
+
+      Examples:
+        | a | sum |
+        | 1 | 2   |
+"""
+    other, outline = parse_feature(text.encode(), "features/sums.feature").scenarios
+    assert outline.steps == (
+        "Given a machine",
+        "Given it is on",
+        'When "<a>" is added',
+        "note",
+        "late",
+        "And it ends",
+    )
+    assert outline.expected == ('Then "<sum>" is shown', "in full", "But nothing else")
+    assert outline.parameters == (("a", "sum"), ("1", "2"))
+    assert (other.steps, other.expected, other.parameters) == (("Given a machine", "* it runs"), (), ())

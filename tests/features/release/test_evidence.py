@@ -181,6 +181,64 @@ def _(story: Story) -> None:
         assert f"Limit of {gate.id}: {gate.reason}\n" in text
 
 
+def _words(page: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+@then(parsers.parse('the verification report states the text of "{item}" and links to it'))
+def _(story: Story, item: str) -> None:
+    report = story.pages["data/documents/verification-report.html"]
+    assert f'href="../traceability/items/REQ-0.html#{item}"' in report
+    assert "The software shall add </script><b>numbers</b> & nothing else." in _words(report)
+
+
+@then(
+    parsers.parse('it states "{step}" as a step of "{scenario}", its actual result, and that it expects "{expected}"')
+)
+def _(story: Story, step: str, scenario: str, expected: str) -> None:
+    words = _words(story.pages["data/documents/verification-report.html"])
+    assert f"{scenario} features/sum.feature:3 {step} {expected} passed" in words
+
+
+@then(
+    parsers.parse(
+        'it names the tester, the reviewer "{who}", the parts of the environment and the test tools with their versions'
+    )
+)
+def _(story: Story, who: str) -> None:
+    words, report = _words(story.pages["data/documents/verification-report.html"]), story.release.facts.report
+    assert report is not None
+    assert f"Tester {report.tester}, on " in words
+    assert f"Reviewer {who} (ben);" in words
+    assert all(
+        f"{part.name}{f' ({part.part_of})' if part.part_of else ''} {part.version}" in words for part in report.parts
+    )
+    assert "minivess (tool) 0.2.0" in words
+    assert "pytest (tool) " in words
+
+
+@then("each page of the pack leads to the start page, the matrix, the log and the documents")
+def _(story: Story) -> None:
+    for name, page in story.pages.items():
+        if name.startswith(("data/documents/", "data/traceability/", "data/index")):
+            links = {
+                posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+                for link in re.findall(r'<a href="([^"]+)"', page.partition("<main")[0])
+            }
+            pages = ("index.html", "traceability/index.html", "traceability/entries.html", "index.html#documents")
+            assert {f"data/{one}" for one in pages} <= links, name
+
+
+@then(parsers.parse('each page prints "{head}" at its head'))
+def _(story: Story, head: str) -> None:
+    printed = head.replace("-", "\\00002d").replace(" ", "\\000020").replace(".", "\\00002e")
+    assert printed in story.files["data/traceability/assets/print.css"].decode()
+    for name, page in story.pages.items():
+        where = "assets/print.css" if name.startswith("data/traceability/") else printed
+        if name.startswith(("data/documents/", "data/traceability/", "data/index")):
+            assert where in page, name
+
+
 @then("the start page states risks by level, the evidence of times, and that there is no waiver")
 def _(story: Story) -> None:
     page = " ".join(re.sub(r"<[^>]+>", " ", story.pages["data/index.html"]).split())

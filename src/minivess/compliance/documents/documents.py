@@ -13,6 +13,7 @@ from minivess.compliance.documents.content.facts import OPEN, value_of
 from minivess.compliance.documents.content.odometer import odometer_sentence
 from minivess.compliance.documents.content.shown_items import items_of_kind
 from minivess.compliance.documents.content.structure import structure_of
+from minivess.compliance.documents.content.test_records import records_of
 from minivess.compliance.documents.content.texts import text_blocks
 from minivess.compliance.documents.content.title_blocks import document_id, revision_history, title_block
 from minivess.compliance.documents.content.views import soup_changes, views_of
@@ -244,6 +245,7 @@ def _facts(dossier: Dossier) -> dict[str, Any]:
         "risks": _risks(dossier),
         "factor_words": FACTOR_WORDS,
         "chains": chains(dossier.trace),
+        "records": records_of(dossier),
         "model": model_of(dossier.trace.trace),
         "evaluation": dossier.evaluation,
         "calibration": dossier.calibration,

@@ -26,6 +26,7 @@ from minivess.compliance.documents.model.blocks import Blocks, Drawing
 from minivess.compliance.documents.model.fragments import read_fragment
 from minivess.compliance.documents.model.template_rules import check_template
 from minivess.compliance.release.gating.bounds import number
+from minivess.compliance.site.templating import running_heads
 from minivess.compliance.site.view import entry_address, place, relation_label, status_word
 from minivess.foundation.digests import digest_file
 from minivess.foundation.errors import InputError
@@ -203,7 +204,7 @@ def _environment(folder: Path, own: Path | None) -> ImmutableSandboxedEnvironmen
         instant,
     )
     environment.filters.update({function.__name__: function for function in filters})
-    environment.globals["cite"] = cite
+    environment.globals |= {"cite": cite, "running_heads": running_heads}
     return environment
 
 

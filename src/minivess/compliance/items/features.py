@@ -5,7 +5,7 @@ A scenario's tags are its own, its rule's, its feature's and those of its Exampl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,25 +79,51 @@ def parse_feature(data: bytes, shown: str) -> Features:
             feature=feature["name"],
             tags=tuple(dict.fromkeys(inherited)),
             source=Source(path=shown, line=node["location"]["line"]),
+            **_procedure([*before, *node["steps"]]),
+            parameters=_parameters(node["examples"]),
         )
-        for node, inherited in _scenarios(feature, _tags(feature, shown, tags), shown, tags)
+        for node, inherited, before in _scenarios(feature, _tags(feature, shown, tags), shown, tags, [])
     ]
     return Features(tuple(scenarios), tuple(tags))
 
 
 def _scenarios(
-    parent: Mapping[str, Any], inherited: list[str], shown: str, tags: list[Tag]
-) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
+    parent: Mapping[str, Any], inherited: list[str], shown: str, tags: list[Tag], before: list[Any]
+) -> Iterator[tuple[Mapping[str, Any], list[str], list[Any]]]:
+    """Each scenario with its tags and the steps of the backgrounds that run before it."""
     for child in parent["children"]:
-        if "rule" in child:
+        if "background" in child:
+            before = [*before, *child["background"]["steps"]]
+        elif "rule" in child:
             rule = child["rule"]
-            yield from _scenarios(rule, [*inherited, *_tags(rule, shown, tags)], shown, tags)
+            yield from _scenarios(rule, [*inherited, *_tags(rule, shown, tags)], shown, tags, before)
         elif "scenario" in child:
             node = child["scenario"]
             names = [*inherited, *_tags(node, shown, tags)]
             for examples in node["examples"]:
                 names += _tags(examples, shown, tags)
-            yield node, names
+            yield node, names, before
+
+
+def _procedure(steps: Iterable[Mapping[str, Any]]) -> dict[str, tuple[str, ...]]:
+    """Steps that set up and act, and steps that state what has to come out; `And` and `But` belong to the step before."""
+    found: dict[str, list[str]] = {"steps": [], "expected": []}
+    part = "steps"
+    for step in steps:
+        kind = step.get("keywordType")
+        if kind != "Conjunction":
+            part = "expected" if kind == "Outcome" else "steps"
+        found[part].append(f"{step['keyword'].strip()} {step['text']}")
+        table = step.get("dataTable")
+        found[part] += [" | ".join(cell["value"] for cell in row["cells"]) for row in table["rows"]] if table else []
+        if "docString" in step:
+            found[part].append(step["docString"]["content"])
+    return {name: tuple(lines) for name, lines in found.items()}
+
+
+def _parameters(examples: Iterable[Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    rows = [row for one in examples if "tableHeader" in one for row in (one["tableHeader"], *one["tableBody"])]
+    return tuple(tuple(cell["value"] for cell in row["cells"]) for row in rows)
 
 
 def _tags(node: Mapping[str, Any], shown: str, tags: list[Tag]) -> list[str]:

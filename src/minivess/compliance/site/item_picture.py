@@ -117,7 +117,7 @@ class Pictures:
                 return f'{_FRAME}<text class="id" x="12" y="16">{short}</text>{_NAME}beside text</text>'
             return f'{_FRAME}<text class="id" x="12" y="16">? {short}</text>{_NAME}not in this project</text>'
         status = item.status
-        whole = item.title
+        whole = item.title.replace("`", "")
         shown = _cut(whole, _LONGEST)
         title = "" if shown == whole else f"<title>{name} {escape(whole)}</title>"
         return (

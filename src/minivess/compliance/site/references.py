@@ -107,7 +107,7 @@ class References:
         word, glyph, colour = escape(status_word(status)), sign(status), shade(status)
         stated = f'<span class="sign {colour}" title="{word}">{glyph}</span>'
         link = f'<a class="id" href="{self.address(identifier)}"'
-        title = escape(item.title)
+        title = escape(item.title.replace("`", ""))
         if full:
             return Markup(  # noqa: S704  every text in it was escaped
                 f'<span class="ref">{stated} {link}>{name}</a> <span dir="auto">{title}</span></span>'

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from minivess.compliance.site.view import TraceView, entry_address
+from minivess.foundation.implements import implements
 
 _FOLDER = Path(__file__).parent / "templates"
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}(?:\.[0-9]+)?Z", re.ASCII)
@@ -42,11 +43,16 @@ def asset(name: str) -> bytes:
     return (_FOLDER / name).read_bytes()
 
 
-def running_heads(project: str) -> bytes:
-    """The style sheet that prints the project at the head of each page; its name is a string of CSS (CSS Syntax 3, 4.3.7)."""
-    text = "".join(one if one.isascii() and one.isalnum() else f"\\{ord(one):06x}" for one in project)
-    rule = f'@page {{ @top-left {{ content: "{text}"; font: 8pt sans-serif; }} @top-right {{ content: "Traceability"; '
-    return f"{rule}font: 8pt sans-serif; }} }}\n".encode("ascii")
+@implements("REQ-516")
+def running_heads(left: str, right: str) -> Markup:
+    """The rule of CSS that prints two texts at the head of each page; strings are escaped (CSS Syntax 3, 4.3.7)."""
+    shown = (
+        "".join(one if one.isascii() and one.isalnum() else f"\\{ord(one):06x}" for one in text)
+        for text in (left, right)
+    )
+    boxes = zip(("@top-left", "@top-right"), shown, strict=True)
+    rules = " ".join(f'{box} {{ content: "{text}"; font: 8pt sans-serif; }}' for box, text in boxes)
+    return Markup(f"@page {{ {rules} }}\n")  # noqa: S704  letters, digits and escapes alone
 
 
 @cache

@@ -48,7 +48,7 @@ def site_files(view: TraceView) -> Iterator[tuple[str, bytes]]:
     for name, text in entry_pages(view):
         yield name, _encoded(text)
     yield "assets/site.css", asset("site.css")
-    yield "assets/print.css", running_heads(project_title(view))
+    yield "assets/print.css", _encoded(running_heads(project_title(view), "Traceability"))
     yield "assets/matrix.js", asset("matrix.js")
     yield "assets/items.js", asset("items.js")
     yield "data/items.js", items_script(view)

@@ -20,6 +20,12 @@ class Scenario(Record):
     feature: str
     tags: tuple[str, ...]
     source: Source
+    steps: tuple[str, ...] = ()
+    """The steps that set up and act, with those of the background first, each with its keyword."""
+    expected: tuple[str, ...] = ()
+    """The steps that state what has to come out."""
+    parameters: tuple[tuple[str, ...], ...] = ()
+    """The examples of an outline: a row of names, then rows of values."""
 
 
 class VerificationLink(Record):

@@ -21,7 +21,7 @@
 
   function make(name, text, className) {
     var element = document.createElement(name);
-    if (text) { element.textContent = text; }
+    if (text) { element.textContent = text.replace(/`/g, ""); }
     if (className) { element.className = className; }
     return element;
   }

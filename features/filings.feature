@@ -29,6 +29,13 @@ Feature: Indexes of filings
     Then it is refused and nothing is written
 
   @REQ-592
+  Scenario: Verifiers that differ give no index
+    Given a signed pack
+    And verify.py accepts no pack
+    When it is indexed for "fda"
+    Then it is refused because "the verifiers differ"
+
+  @REQ-592
   Scenario: The same pack gives the same index
     Given a signed pack
     When it is indexed for "fda" twice

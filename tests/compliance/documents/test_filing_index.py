@@ -78,7 +78,7 @@ def lacks(name: str, files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def indexed(of: Filing, files: Mapping[str, bytes]) -> FilingIndex:
-    return filing_index(of, files, HELD, device="d", version="1", name="pack")
+    return filing_index(of, files, HELD, verified_twice=True, device="d", version="1", name="pack")
 
 
 def test_a_clause_is_met_when_nothing_lacks() -> None:
@@ -89,6 +89,35 @@ def test_a_clause_is_met_when_nothing_lacks() -> None:
 @pytest.mark.parametrize("status", ["open", "justified"])
 def test_a_check_that_is_not_met_is_named(status: str) -> None:
     assert lacks(RISK_FILE, with_status("F15", status)) == (f"S F15 is {status}: x",)
+
+
+@pytest.mark.parametrize(
+    ("missing", "evidence", "twice", "expected"),
+    [
+        (["release-signed", "pack-verified"], [], True, True),
+        (["release-signed", "pack-verified"], [], False, False),
+        (["release-signed", "signing-order"], [], True, False),
+        (["release-signed"], ["trace-complete"], True, False),
+        ([], [], True, False),
+    ],
+)
+def test_evidence_of_the_release_itself_is_shown_by_its_verification(
+    missing: list[str], evidence: list[str], twice: bool, expected: bool
+) -> None:
+    trace = json.loads(whole()[TRACE])
+    row = covered("F15", "open") | {"missing": missing, "evidence": evidence}
+    trace["coverage"] = [row if one["id"] == "F15" else one for one in trace["coverage"]]
+    parts = PackParts({**whole(), TRACE: json.dumps(trace).encode()}, verified_twice=twice)
+    assert (lacks_of(clause(RISK_FILE), parts) == ()) is expected
+
+
+def test_anomalies_count_as_listed_only_when_the_release_notes_name_each() -> None:
+    attested = json.loads(whole()[ATTESTED])
+    attested["anomalies"] = [{"id": "ANO-77", "title": "x"}]
+    files = {**whole(), ATTESTED: json.dumps(attested).encode()}
+    notes = "data/documents/release-notes.html"
+    assert "anomalies-listed" not in PackParts(files).released
+    assert "anomalies-listed" in PackParts({**files, notes: files[notes] + b"ANO-77"}).released
 
 
 def test_a_missing_document_is_named() -> None:
@@ -150,7 +179,7 @@ def test_a_verdict_with_a_failed_check_is_refused() -> None:
     failed = HELD.model_copy(update={"checks": (Check(name="bag", passed=False, detail=""),)})
     for verdict in (failed, HELD.model_copy(update={"checks": ()})):
         with pytest.raises(VerificationError):
-            filing_index("fda", whole(), verdict, device="d", version="1", name="pack")
+            filing_index("fda", whole(), verdict, verified_twice=True, device="d", version="1", name="pack")
 
 
 def test_the_name_of_a_pack_is_no_address_of_its_own(tmp_path: Path) -> None:

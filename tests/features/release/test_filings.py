@@ -8,11 +8,13 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
 from minivess.compliance.proofs.archive import write_archive
 from minivess.foundation.digests import digest_bytes
 from minivess.records.device.filing_index import FilingIndex
+from minivess.workflows.release import filing_export
 from tests.support.builders.layout2_pack import TAG, small_pack
 from tests.support.command_line import Finished, run_here
 from tests.support.html_pages import Page
@@ -124,6 +126,18 @@ def _(story: Story, row: str) -> None:
 def _(story: Story) -> None:
     assert story.done[0].code == 1
     assert "requirements.html" in story.done[0].err
+    assert not (story.folder / "out").exists()
+
+
+@given("verify.py accepts no pack")
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filing_export, "verdict_alone", lambda *_: "NOT VERIFIED")
+
+
+@then(parsers.parse('it is refused because "{words}"'))
+def _(story: Story, words: str) -> None:
+    assert story.done[0].code == 1
+    assert words in story.done[0].err
     assert not (story.folder / "out").exists()
 
 

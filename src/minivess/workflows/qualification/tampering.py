@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files as packaged_files
@@ -18,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 from minivess.foundation.errors import CouldNotCheckError
 from minivess.foundation.implements import implements
-from minivess.foundation.paths import templates_folder
 from minivess.workflows.qualification.outcomes import CheckRow, Comparisons
+from minivess.workflows.release.verdict_alone import verdict_alone
 
 SPECIMEN = "specimen-pack.xz"
 """A pack of the newest layout. `python -m tests.support.builders.specimen_pack` makes it again."""
@@ -30,7 +28,6 @@ _CHANGED = (
     "data/models/export.json", "data/signing-text.txt", "data/documents/risk-management.html",
     "signatures/SIGNATURES.txt", _MANIFEST, _TAG,
 )  # fmt: skip
-_WAIT_S = 120
 _VERIFIED = "VERIFIED"
 Files = Mapping[str, bytes]
 
@@ -89,19 +86,7 @@ def _by_product(path: Path) -> str:
     return verify_pack(path).state.value
 
 
-def _by_script(path: Path) -> str:
-    command = [sys.executable, "-I", "-S", str(templates_folder() / "verify" / "verify.py"), str(path)]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False, timeout=_WAIT_S)
-    except subprocess.TimeoutExpired:
-        return f"no verdict in {_WAIT_S} s"
-    lines = done.stdout.decode("utf-8", "replace").splitlines()
-    verdict = next((line.split(": ")[1] for line in reversed(lines) if line.startswith("VERDICT: ")), "no verdict")
-    accepted = verdict == _VERIFIED
-    return verdict if accepted == (done.returncode == 0) else f"{verdict} with exit code {done.returncode}"
-
-
-VERIFIERS: Mapping[str, Callable[[Path], str]] = {"minivess": _by_product, "verify.py": _by_script}
+VERIFIERS: Mapping[str, Callable[[Path], str]] = {"minivess": _by_product, "verify.py": verdict_alone}
 """The state of the verdict on a pack, by who judges."""
 
 

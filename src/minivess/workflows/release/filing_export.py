@@ -17,6 +17,7 @@ from minivess.foundation.files import make_folder, write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.foundation.paths import templates_folder
 from minivess.records.device.filing_index import Filing, FilingIndex
+from minivess.workflows.release.verdict_alone import verdict_alone
 
 PAGE, DATA_FILE, TABLE = "index.html", "index.json", "index.csv"
 _PREPARED = "release.prepare"
@@ -33,7 +34,7 @@ def export_filing(filing: Filing, pack: Path, out: Path, *, trust: Path | None =
         trust: a trust file. Without it the pack is verified by its own keys, and the index says so.
 
     Raises:
-        RefusedError: a check of the pack fails; nothing is written.
+        RefusedError: a check of the pack fails, or the two verifiers differ; nothing is written.
         UsageError: the folder is inside the pack.
         InputError: the path is no pack, or the trust file is malformed.
         VerificationError: the pack has not the layout that the index reads.
@@ -50,7 +51,18 @@ def export_filing(filing: Filing, pack: Path, out: Path, *, trust: Path | None =
             f"the pack is not verified: {what}", hint=f"`minivess release verify {pack}` shows every check"
         )
     device, version = _device(files)
-    index = filing_index(filing, files, verdict, device=device, version=version, name=pack.name.removesuffix(".zip"))
+    alone = verdict_alone(pack, trust)
+    if alone != verdict.state.value:
+        raise RefusedError(f"the verifiers differ: {verdict.state.value} here, and {alone} by verify.py")
+    index = filing_index(
+        filing,
+        files,
+        verdict,
+        verified_twice=verdict.holds,
+        device=device,
+        version=version,
+        name=pack.name.removesuffix(".zip"),
+    )
     try:
         make_folder(out)
     except OSError as error:

@@ -1,8 +1,8 @@
 """Judging the clauses of a filing by the files of a verified pack.
 
 A clause is met in the pack when every part that answers it is there, no chapter of these documents is missing, every row of the
-catalogues of standards that it rests on is met in the pack's trace, and the log has the entries. A reason names the first
-that lacks. What the manufacturer owns is never met by a pack.
+catalogues of standards that it rests on is met in the pack's trace, and the log has the entries. The trace was made before the
+pack was signed: evidence of the release itself is there when the verification shows it. What the manufacturer owns is never met.
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ _TAG = "tagmanifest-sha512.txt"
 _SIGNATURES = "signatures/"
 _NUMBER = re.compile(r"^[0-9.]+\s+")
 _HEADINGS = frozenset({"h2", "h3", "h4"})
+_NOTES = f"{DATA}documents/release-notes.html"
+_BY_VERIFICATION = frozenset({"release-record", "release-signed", "sbom"})
+"""Evidence of a release that holds when every check of its pack passed (`collectors.releases`)."""
+_EXCUSABLE = "trace-complete"
+"""Evidence that a justified gap can make; then the row is justified and not met."""
 _MOST = 5
 """How many entries of an action are listed, the newest."""
 
@@ -42,6 +47,17 @@ class PackParts:
     """What of a verified pack answers clauses; each part is read once."""
 
     files: Mapping[str, bytes]
+    verified_twice: bool = False
+    """Whether both verifiers accept the pack."""
+
+    @cached_property
+    def released(self) -> frozenset[str]:
+        """Names of evidence of the release itself, which the trace in the pack cannot have: it was made before."""
+        twice = {"pack-verified"} if self.verified_twice else set()
+        attested = record_of(self.files, _ATTESTED, Attested) if _ATTESTED in self.files else None
+        notes = text_of(self.files, _NOTES) if _NOTES in self.files else ""
+        listed = attested is not None and all(one.id in notes for one in attested.anomalies)
+        return _BY_VERIFICATION | twice | ({"anomalies-listed"} if listed and notes else set())
 
     @cached_property
     def coverage(self) -> Mapping[str, ClauseCoverage]:
@@ -74,7 +90,14 @@ class PackParts:
 
 @implements("REQ-592")
 def filing_index(
-    of: Filing, files: Mapping[str, bytes], verdict: Verdict, *, device: str, version: str, name: str
+    of: Filing,
+    files: Mapping[str, bytes],
+    verdict: Verdict,
+    *,
+    verified_twice: bool,
+    device: str,
+    version: str,
+    name: str,
 ) -> FilingIndex:
     """The index of a filing.
 
@@ -82,6 +105,7 @@ def filing_index(
         of: which filing.
         files: of a pack that was verified, by name.
         verdict: on these files.
+        verified_twice: whether the other verifier accepts them too.
         device: its name.
         version: its version.
         name: of the pack, without a suffix.
@@ -91,7 +115,7 @@ def filing_index(
     """
     if verdict.first_failure is not None or not verdict.checks:
         raise VerificationError("the pack is not verified, so that it answers no clause")
-    parts = PackParts(files)
+    parts = PackParts(files, verified_twice)
     return FilingIndex(
         format=INDEX_FORMAT,
         filing=of,
@@ -173,9 +197,15 @@ def _open(rows: Iterable[str], parts: PackParts) -> Iterator[str]:
             yield "the pack does not say how the clauses of standards stand"
             return
         one = parts.coverage.get(name)
-        if one is not None and one.status != "met":
+        if one is not None and one.status != "met" and not _shown_since(one, parts):
             why = one.reason or one.next or ", ".join(one.missing)
             yield f"{one.standard} {one.clause} is {one.status}{': ' if why else ''}{why}"
+
+
+def _shown_since(one: ClauseCoverage, parts: PackParts) -> bool:
+    """Whether all that an open row lacked is evidence of the release itself, and is there."""
+    missing = frozenset(one.missing)
+    return one.status == "open" and bool(missing) and missing <= parts.released and _EXCUSABLE not in one.evidence
 
 
 def _entry(action: str, index: int, parts: PackParts) -> Answer:

@@ -35,6 +35,14 @@ Feature: A Bento of the model in production
     And each answer of the Bento is an entry of its log, with a receipt that verifies
     And without its log the Bento is alive and not ready, and answers without a mask
 
+  @REQ-471
+  Scenario: A Bento for pictures answers in short byte for byte as the service
+    Given a project whose model was exported and recorded
+    And a service for pictures, and a Bento with the same model in this process
+    When pictures are sent to `/predict` of both
+    Then the answers are equal byte for byte, apart from receipt, request and times
+    And those with a mask are entries of the log of the service
+
   @REQ-471 @RC-198
   Scenario: A Bento of another model is not served
     Given a project whose model was exported and recorded

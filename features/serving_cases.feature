@@ -40,11 +40,12 @@ Feature: Answers for pictures and volumes of any channels and classes
       | grey pictures            | a volume                      | malformed | the array has 3 axes; the model takes (y, x)            |
       | grey pictures            | a picture with three spacings | malformed | `spacing` is not two lengths with their unit            |
 
-  @REQ-348
+  @REQ-348 @REQ-613
   Scenario Outline: The service states what its model takes and gives
     Given a service whose model takes <images>
     When its front page, model and interface are read
     Then each names <named>
+    And each operation of the interface has an example of request and answer that its schema accepts
     And the example on the front page is answered when its file is one of them
 
     Examples:

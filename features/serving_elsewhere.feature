@@ -23,6 +23,19 @@ Feature: A service where the device's log is elsewhere
     Then the receipt of its answer is verified with the trust file and its witness
     And an older copy of its log is not anchored
 
+  @REQ-612 @RC-190
+  Scenario Outline: Each way to answer takes an admission in place of the log
+    Given a folder to serve from and its admission
+    When the folder alone is used by <way>
+    Then the image is answered in the log of the folder
+    And with an admission whose last entry is left out it is not, because "not those that its checkpoint covers"
+    And without a trust file it is not, because "by keys from elsewhere"
+
+    Examples:
+      | way                       |
+      | `minivess dicom segment`  |
+      | a Bento                   |
+
   @REQ-448 @RC-190
   Scenario Outline: An admission that does not hold is refused
     Given a folder to serve from and its admission

@@ -7,7 +7,8 @@ import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +27,26 @@ from minivess.ml.inference.watch import Watch
 from minivess.records.log.entry import Outcome
 from minivess.records.log.receipt import Receipt
 from minivess.records.models.exports.bento import BentoFacts
-from minivess.serving.bento.remote_model import Asked, BentoModel, RemotePredictor
+from minivess.serving.bento.remote_model import Answered, Asked, BentoModel, RemotePredictor
 from minivess.workflows.bento.content import digest_of_folder
+from minivess.workflows.serving.inference import InferenceService
 from tests.features.serving.conftest import Story
 from tests.support import projects
+from tests.support.builders import image_files
 from tests.support.lazy_modules import lazily
-from tests.support.servers import bentos, served
+from tests.support.servers import bentos, served, toy_models
 
-with lazily("minivess.serving.bento.opening"):
+with lazily(
+    "fastapi",
+    "minivess.serving.bento.opening",
+    "minivess.serving.inference.app",
+    "minivess.serving.observing.observation",
+):
+    from fastapi import testclient
+
     from minivess.serving.bento import opening
+    from minivess.serving.inference import app as application
+    from minivess.serving.observing import observation
 
 scenarios("bento.feature")
 
@@ -53,6 +65,7 @@ class Found:
     output: Path = field(default_factory=Path)
     answers: list[Any] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    statuses: list[int] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -196,6 +209,60 @@ def _opened(story: Story, project: projects.ProjectFolder, found: Found, monkeyp
     found.bento = story.stack.enter_context(bentos.in_process())
     story.service = story.stack.enter_context(served.running(project))
     found.service = story.service.client.request
+
+
+@given("a service for pictures, and a Bento with the same model in this process")
+def _pictures(story: Story, project: projects.ProjectFolder, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Bento is opened with an engine for pictures; its model is asked as the process with the model is."""
+    bentos.lay_out(project, found.out)
+    for name, value in bentos.environment(project, found.out, site=SITE).items():
+        monkeypatch.setenv(name, value)
+    story.service = story.stack.enter_context(served.running(project))
+    opened = toy_models.opened(story.service, toy_models.COLOUR_PICTURES)
+
+    class Direct:
+        def predict(self, batch: list[Any]) -> list[Any]:
+            watch, answers = Watch(), []
+            for one in batch:
+                asked = Asked(*one)
+                made = opened.predictor.predict_watched(asked.image, asked.spacing, watch)
+                answers.append(tuple(Answered(made.probabilities, made.disagreement, {})))
+            return answers
+
+    remote = InferenceService(story.service.serving, replace(opened, predictor=RemotePredictor(Direct())))
+
+    @contextmanager
+    def pictures(_model: object, _stated: object) -> Iterator[opening.Opened]:
+        with observation.observation(remote.model) as watched:
+            yield opening.Opened(remote, watched)
+
+    monkeypatch.setattr("minivess.serving.bento.service.opened_engine", pictures)
+    found.bento = story.stack.enter_context(bentos.in_process())
+    made = application.create_app(InferenceService(story.service.serving, opened), limits=served.LIMITS)
+    client = story.stack.enter_context(testclient.TestClient(made, raise_server_exceptions=False))
+    found.service = client.request
+    story.entries_before = len(story.service.entries())
+
+
+@when("pictures are sent to `/predict` of both")
+def _predicted(found: Found) -> None:
+    picture = toy_models.image(toy_models.COLOUR_PICTURES).clip(0, 255).astype(np.uint8)
+    sent = [({"file": image_files.png(picture)}, {}), ({"file": image_files.png(picture)}, {"mask_format": "png"})]
+    sent += [({"file": b"no picture"}, {}), ({"file": image_files.png(np.full_like(picture, 9))}, {})]
+    for files, data in sent:
+        one, other = (
+            bentos.told(send("POST", "/predict", files=files, data=data)) for send in (found.bento, found.service)
+        )
+        found.statuses.append(one[0])
+        if one != other:
+            found.answers.append((one, other))
+    assert found.statuses == [200, 200, 400, 422]
+
+
+@then("those with a mask are entries of the log of the service")
+def _picture_entries(story: Story, found: Found) -> None:
+    entries = story.running.entries()[story.entries_before :]
+    assert [one.body.outcome for one in entries].count(Outcome.COMPLETED) == 2 * found.statuses.count(200)
 
 
 @when("the same requests are sent to both")

@@ -17,6 +17,7 @@ from minivess.records.models.task import SegmentationTask
 from minivess.workflows.serving.inference import mask_digest
 from tests.features.serving.conftest import Story
 from tests.support.servers import served, toy_models
+from tests.support.servers.described import wrong_examples
 
 scenarios("serving_cases.feature")
 
@@ -169,6 +170,15 @@ def _named(facts: dict[str, Any], axes: str, channels: str, names: str) -> None:
         "schema"
     ]
     assert ("spacing" in parts["properties"]) == (toy_models.UNITS[task] == "um")
+
+
+@then("each operation of the interface has an example of request and answer that its schema accepts")
+def _examples(facts: dict[str, Any]) -> None:
+    assert wrong_examples(facts["interface"]) == {}
+    said = facts["interface"]["paths"]["/v1/segment"]["post"]["responses"]["200"]["content"]["application/json"][
+        "example"
+    ]
+    assert [one["name"] for one in said["classes"]] == [one["name"] for one in facts["model"]["classes"]]
 
 
 @then("the example on the front page is answered when its file is one of them")

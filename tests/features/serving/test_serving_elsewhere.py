@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.cli.main import app as command_line
+from minivess.compliance.audit.reader import LogReader
 from minivess.compliance.identity.keys import generate
 from minivess.compliance.proofs.cosignature import WITNESS, add_signatures, cosign, verifier_key
 from minivess.compliance.verification.receipt import verify_receipt
 from minivess.compliance.verification.trust import Trust, parse_trust
 from minivess.foundation.clock import utc_now
 from minivess.foundation.errors import MinivessError
+from minivess.foundation.names.sqlite_urls import sqlite_url
 from minivess.records.log.admission import Admission
 from minivess.records.log.callers import Scope
 from minivess.records.log.receipt import Receipt
@@ -30,8 +35,9 @@ from minivess.workflows.serving.access import admission, callers
 from minivess.workflows.serving.distant import anchor_copy, deploy, open_distant
 from minivess.workflows.serving.inference import InferenceService
 from tests.support import projects
+from tests.support.builders import image_files
 from tests.support.lazy_modules import lazily
-from tests.support.servers import served
+from tests.support.servers import bentos, served
 
 with lazily("fastapi", "minivess.serving.inference.app"):
     from fastapi import testclient
@@ -56,6 +62,8 @@ class Desk:
     client: Any = None
     view: admission.FileView | None = None
     image: Any = None
+    use: Callable[[], bool] = bool
+    place: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
     stack: ExitStack = field(default_factory=ExitStack)
     error: MinivessError | None = None
 
@@ -95,6 +103,11 @@ class Desk:
         self.stack.enter_context(serving)
         made = app.create_app(InferenceService(serving, opened), limits=served.LIMITS)
         self.client = self.stack.enter_context(testclient.TestClient(made, raise_server_exceptions=False))
+
+    def entries(self) -> int:
+        """Answers in the log of the folder."""
+        with closing(LogReader.reading(sqlite_url((self.folder / "evidence/serving/main.db").absolute()))) as log:
+            return sum(1 for _ in log.entries(actions={"inference"}))
 
     def send(self) -> Any:
         image, spacing = self.image
@@ -179,6 +192,78 @@ def _(desk: Desk) -> None:
         "keystore/serving-main.json",
         "evidence/serving/main.db",
     } <= set(names)
+
+
+def _segmented(desk: Desk, place: pytest.MonkeyPatch) -> bool:
+    """Whether `minivess dicom segment` answers; its options are in the environment, as they are for an application package."""
+    source, out = desk.folder.with_name("series"), desk.folder.with_name("segmented")
+    source.mkdir(exist_ok=True)
+    for name, data in image_files.series(np.rint(desk.image[0]).astype(np.uint16), (0.002, 0.001, 0.001)).items():
+        (source / name).write_bytes(data)
+    command = ["-C", str(desk.folder), "dicom", "segment", str(source), str(out), "--site", "main"]
+    return not command_line.main(command, standalone_mode=False)
+
+
+def _by_bento(desk: Desk, place: pytest.MonkeyPatch) -> bool:
+    """Whether a Bento answers."""
+    with bentos.in_process() as send:
+        form = {"spacing": f"{' x '.join(map(str, desk.image[1]))} um"}
+        answer = send("POST", "/v1/segment", files={"volume": ("scan", served.npy(desk.image[0]))}, data=form)
+        counted = send("GET", "/v1/metrics").text
+    assert 'minivess_decisions_total{decision="answered",entry="recorded"} 1.0' in counted
+    return bool(answer.json()["decision"] == "answered")
+
+
+WAYS = {"`minivess dicom segment`": _segmented, "a Bento": _by_bento}
+
+
+@when(parsers.parse("the folder alone is used by {way}"))
+def _used(desk: Desk, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trust, bento = desk.folder.with_name("trust.json"), desk.folder.with_name("bento")
+    trust.write_text(desk.trust, encoding="utf-8")
+    if way == "a Bento":
+        bentos.lay_out(desk.project, bento)
+        (bento / "model").unlink()
+        (bento / "model").symlink_to(desk.folder / "models" / "export")
+        for name, value in bentos.environment(desk.project, bento, site="main").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("MINIVESS_PROJECT", str(desk.folder))
+    monkeypatch.delenv("MINIVESS_PASSPHRASE_LOG", raising=False)
+    monkeypatch.setenv("MINIVESS_PASSPHRASE_INFERENCE", projects.PASSPHRASE)
+    monkeypatch.setenv("MINIVESS_ADMISSION", str(desk.file))
+    monkeypatch.setenv("MINIVESS_TRUST", str(trust))
+    desk.project.workspace.root.rename(desk.project.workspace.root.with_name("gone"))
+    desk.use = partial(WAYS[way], desk, monkeypatch)
+    desk.place = monkeypatch
+
+
+@then("the image is answered in the log of the folder")
+def _in_its_log(desk: Desk) -> None:
+    before = desk.entries()
+    assert desk.use()
+    assert desk.entries() == before + 1
+
+
+@then(parsers.parse('with an admission whose last entry is left out it is not, because "{why}"'))
+def _not_all(desk: Desk, why: str) -> None:
+    made = Admission.model_validate_json(desk.file.read_text(encoding="utf-8"))
+    desk.change(entries=made.entries[:-1])
+    _not_answered(desk, why)
+    desk.change(entries=made.entries)
+
+
+@then(parsers.parse('without a trust file it is not, because "{why}"'))
+def _no_keys(desk: Desk, why: str) -> None:
+    desk.place.delenv("MINIVESS_TRUST")
+    _not_answered(desk, why)
+
+
+def _not_answered(desk: Desk, why: str) -> None:
+    before = desk.entries()
+    shutil.rmtree(desk.folder.with_name("segmented"), ignore_errors=True)
+    with pytest.raises(MinivessError, match=why):
+        desk.use()
+    assert desk.entries() == before
 
 
 @when("the site is to be served beside the device's log as well")

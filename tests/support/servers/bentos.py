@@ -26,7 +26,7 @@ with lazily("httpx"):
     import httpx
 
 MILLIMETRES = (0.002, 0.001, 0.001)
-APART = ("receipt", "request", "timings")
+APART = ("receipt", "request", "timings", "latency_ms")
 """What answers to equal requests need not share."""
 Send = Any
 """A function from method, path and what httpx takes to a response."""
@@ -58,9 +58,15 @@ def lay_out(project: projects.ProjectFolder, folder: Path, **changed: str) -> Be
 
 @contextmanager
 def in_process() -> Iterator[Send]:
-    """The Bento of the environment, asked through ASGI without a server."""
+    """The Bento of the environment, asked through ASGI without a server.
+
+    BentoML registers its own metrics once a process; they are taken out again, so that another Bento can be opened.
+    """
+    from prometheus_client import REGISTRY
+
     from minivess.serving.bento.service import InferenceInterface
 
+    before = set(REGISTRY._collector_to_names)
     service: Any = InferenceInterface
     app = service.to_asgi()
 
@@ -71,8 +77,12 @@ def in_process() -> Iterator[Send]:
 
     from anyio.from_thread import start_blocking_portal
 
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(app.router.lifespan_context(app)):
-        yield lambda method, path, **how: portal.call(send, method, path, how)
+    try:
+        with start_blocking_portal() as portal, portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+            yield lambda method, path, **how: portal.call(send, method, path, how)
+    finally:
+        for one in set(REGISTRY._collector_to_names) - before:
+            REGISTRY.unregister(one)
 
 
 def close_log() -> None:

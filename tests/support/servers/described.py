@@ -6,6 +6,9 @@ from typing import Any
 
 from tests.support.lazy_modules import lazily
 
+with lazily("jsonschema"):
+    import jsonschema
+
 with lazily("schemathesis", "schemathesis.engine"):
     import schemathesis
     from schemathesis import engine
@@ -24,6 +27,28 @@ SETTINGS: dict[str, Any] = {
         "use_after_free": {"enabled": False},  # a job that was cancelled says so
     },
 }
+
+
+def wrong_examples(document: dict[str, Any]) -> dict[str, str]:
+    """What is wrong with the example of each request, answer and parameter of an OpenAPI document, by its place."""
+    wrong: dict[str, str] = {}
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            bodies = {"request": operation["requestBody"]} if "requestBody" in operation else {}
+            contents = {
+                f"{where} {kind}": content
+                for where, part in {**bodies, **operation["responses"]}.items()
+                for kind, content in part.get("content", {}).items()
+            }
+            for where, content in (contents | {one["name"]: one for one in operation.get("parameters", ())}).items():
+                checker = jsonschema.Draft202012Validator({**content["schema"], "components": document["components"]})
+                found = (
+                    [one.message for one in checker.iter_errors(content["example"])]
+                    if "example" in content
+                    else ["none"]
+                )
+                wrong |= {f"{method} {path} {where}": one for one in found}
+    return wrong
 
 
 def failures(application: Any, examples: int) -> tuple[set[str], dict[str, int]]:

@@ -16,14 +16,14 @@ from tests.support.servers import served
 class ServeProcess:
     """`minivess serve` in a process of its own, which is given the passphrases of log and service alone."""
 
-    def __init__(self, project: projects.ProjectFolder, output: Path) -> None:
+    def __init__(self, project: projects.ProjectFolder, output: Path, *, python: Path | None = None) -> None:
         self._project = project
         self._output = output
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         phrases = {f"MINIVESS_PASSPHRASE_{who}": projects.PASSPHRASE for who in ("LOG", "INFERENCE")}
-        command = [sys.executable, "-m", "minivess.cli.main", "-C", str(project.workspace.root), "serve"]
+        command = [str(python or sys.executable), "-m", "minivess.cli.main", "-C", str(project.workspace.root), "serve"]
         with output.open("wb") as stream:
             self._process = subprocess.Popen(
                 [*command, "--port", str(self.port)],

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.dicom.engines import opened_engine
+from minivess.cli.dicom.engines import Place, opened_engine
 from minivess.cli.dicom.segmenting import SITE_OPTION
 from minivess.cli.groups import LongCommand
 from minivess.cli.rendering import say
+from minivess.cli.serving.places import ADMISSION, ADMISSION_DAYS, TRUST
 from minivess.foundation.errors import UsageError
 
 
@@ -26,6 +27,9 @@ from minivess.foundation.errors import UsageError
 @click.option("--own-network", is_flag=True, help="The address is in a network that only trusted senders reach.")
 @click.option("--peer", metavar="TITLE@HOST:PORT", help="Gets each segmentation by C-STORE as well.")
 @SITE_OPTION
+@ADMISSION
+@ADMISSION_DAYS
+@TRUST
 @click.pass_obj
 def listen(
     project: Path,
@@ -38,6 +42,9 @@ def listen(
     own_network: bool,
     peer: str | None,
     site: str,
+    admission: Path | None,
+    admission_days: int,
+    trust: Path | None,
 ) -> None:
     """Take DICOM series by C-STORE and answer them, into OUT.
 
@@ -56,7 +63,7 @@ def listen(
         )
     settings = ListenerSettings(title=title, allowed=frozenset(allowed), host=host, port=port)
     target = None if peer is None else Peer.parse(peer)
-    with opened_engine(project, site) as engine:
+    with opened_engine(Place(project, site, admission, trust, admission_days)) as engine:
         deliveries = Deliveries(engine, out, title=title, peer=target)
         listener = Listener(settings, deliveries.answer, lambda: engine.turn_away(RefusalReason.HUNG_UP))
         ended = threading.Event()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from minivess.cli.dicom.engines import SITE, opened_engine
+from minivess.cli.dicom.engines import SITE, Place, opened_engine
 from minivess.cli.groups import LongCommand
 from minivess.cli.rendering import Progress, emit_json, emit_table, json_option
+from minivess.cli.serving.places import ADMISSION, ADMISSION_DAYS, TRUST
 from minivess.records.dicom_report import DicomReport
 
 SITE_OPTION = click.option(
@@ -20,6 +21,9 @@ SITE_OPTION = click.option(
 @click.argument("source", metavar="IN", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
 @SITE_OPTION
+@ADMISSION
+@ADMISSION_DAYS
+@TRUST
 @click.option(
     "--model",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -27,7 +31,18 @@ SITE_OPTION = click.option(
 )
 @json_option
 @click.pass_context
-def segment(context: click.Context, source: Path, out: Path, site: str, model: Path | None, *, as_json: bool) -> None:
+def segment(
+    context: click.Context,
+    source: Path,
+    out: Path,
+    site: str,
+    model: Path | None,
+    *,
+    admission: Path | None,
+    admission_days: int,
+    trust: Path | None,
+    as_json: bool,
+) -> None:
     """Segment each DICOM series in folder IN, into OUT.
 
     OUT has to be new or empty. It gets report.json and, for each answered series, a folder with segmentation.dcm and
@@ -39,7 +54,8 @@ def segment(context: click.Context, source: Path, out: Path, site: str, model: P
     from minivess.workflows.dicom.folder import segment_folder
     from minivess.workflows.dicom.series import SeriesLimits
 
-    with opened_engine(context.obj, site, model) as engine:
+    place = Place(context.obj, site, admission, trust, admission_days)
+    with opened_engine(place, model) as engine:
         report = segment_folder(engine, source, out, limits=SeriesLimits(), progress=Progress())
     if as_json:
         emit_json(report)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +11,14 @@ import click
 
 from minivess.cli.groups import Command
 from minivess.cli.rendering import say
+from minivess.cli.serving.places import ADMISSION, ADMISSION_DAYS, TRUST, own_passphrase
 from minivess.cli.session import passphrase_for, services_of
 from minivess.foundation.errors import UsageError
-from minivess.foundation.paths import Workspace
 
 if TYPE_CHECKING:
     from minivess.workflows.log.verification import Trust
     from minivess.workflows.serving.answers import OpenedModel
+    from minivess.workflows.serving.elsewhere import Elsewhere
     from minivess.workflows.serving.serving_log import Pace, ServingLog
 
 
@@ -41,11 +40,7 @@ if TYPE_CHECKING:
     type=click.IntRange(0),
     help="Refused volumes that get an entry of their own; further ones are counted.",
 )
-@click.option(
-    "--trust",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A trust file that the log of this workspace must agree with (`minivess audit trust`).",
-)
+@TRUST
 @click.option(
     "--tls-certificate",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -63,18 +58,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="A proxy in front of the service encrypts. Its headers say nothing of who calls: keys do.",
 )
-@click.option(
-    "--admission",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File of `minivess model admission`, where the device's log is elsewhere; with --trust.",
-)
-@click.option(
-    "--admission-days",
-    default=7,
-    show_default=True,
-    type=click.IntRange(1, 90),
-    help="Greatest age of the checkpoint in that file, by the time of its witnesses.",
-)
+@ADMISSION
+@ADMISSION_DAYS
 @click.option(
     "--shadow",
     metavar="FOLDER|DIGEST",
@@ -114,6 +99,7 @@ def serve(
     from minivess.serving.inference.server import serve as run_server
     from minivess.serving.observing.observation import observation
     from minivess.workflows.log.verification import read_trust
+    from minivess.workflows.serving.elsewhere import Elsewhere
     from minivess.workflows.serving.inference import InferenceService
     from minivess.workflows.serving.serving_log import Pace
     from minivess.workflows.serving.shadowing.candidates import shadowing
@@ -131,7 +117,8 @@ def serve(
     if admission is None:
         started = _beside_the_log(project, keys, site=site, pace=pace, check=check)
     else:
-        started = _elsewhere(project, keys, admission, days=admission_days, site=site, pace=pace, check=check)
+        elsewhere = Elsewhere.of(admission, keys, admission_days)
+        started = _elsewhere(project, elsewhere, site=site, pace=pace, check=check)
     if shadow is not None and admission is not None:
         raise UsageError("a candidate needs the device's log", hint="leave out --admission or --shadow")
     with (
@@ -164,52 +151,23 @@ def _beside_the_log(
         opened = open_model(services)
         check(opened)
         with open_serving_log(
-            services, signer, passphrase=_own_passphrase(site) or passphrase, site=site, pace=pace
+            services, signer, passphrase=own_passphrase(site) or passphrase, site=site, pace=pace
         ) as serving:
             yield serving, opened
 
 
 @contextmanager
 def _elsewhere(
-    project: Path,
-    keys: Trust | None,
-    file: Path,
-    *,
-    days: int,
-    site: str,
-    pace: Pace,
-    check: Callable[[OpenedModel], None],
+    project: Path, elsewhere: Elsewhere, *, site: str, pace: Pace, check: Callable[[OpenedModel], None]
 ) -> Iterator[tuple[ServingLog, OpenedModel]]:
-    """The serving log and the model of a folder of `minivess model deploy`, with a file in place of the device's log.
-
-    Raises:
-        UsageError: no trust file was given, or the file is for another site.
-    """
+    """The serving log and the model of a folder of `minivess model deploy`, with a file in place of the device's log."""
     from minivess.workflows.people.accounts import INFERENCE_IDENTITY
-    from minivess.workflows.people.keys import unlock_without_log
-    from minivess.workflows.serving.access.admission import FileView
-    from minivess.workflows.serving.distant import open_distant
+    from minivess.workflows.serving.elsewhere import opened_elsewhere
 
-    if keys is None:
-        raise UsageError(
-            "an admission is believed by keys from elsewhere",
-            hint="add --trust FILE (`minivess audit trust` writes one)",
-        )
-    workspace = Workspace.find(project)
-    passphrase = passphrase_for(INFERENCE_IDENTITY)
-    signer = unlock_without_log(workspace, INFERENCE_IDENTITY, passphrase)
-    view = FileView(file, keys, signer.identity, oldest=timedelta(days=days))
-    if view.admitted.file.site != site:
-        raise UsageError(f"the admission is for the site {view.admitted.file.site}", hint="name it with --site")
-    own = _own_passphrase(site) or passphrase
-    serving, opened = open_distant(workspace.root, signer, trust=keys, view=view, passphrase=own, pace=pace)
-    with serving:
+    passphrase, own = passphrase_for(INFERENCE_IDENTITY), own_passphrase(site)
+    with opened_elsewhere(project, elsewhere, site=site, passphrase=passphrase, own=own, pace=pace) as (
+        serving,
+        opened,
+    ):
         check(opened)
         yield serving, opened
-
-
-def _own_passphrase(site: str) -> str | None:
-    """The passphrase of the key of a serving log, where it has one of its own."""
-    from minivess.workflows.serving.site import key_id_of
-
-    return os.environ.get(f"MINIVESS_PASSPHRASE_{key_id_of(site).upper().replace('-', '_').replace('.', '_')}")

@@ -12,10 +12,13 @@ from minivess.foundation.reading.json_records import read_json_record
 from minivess.records.models.exports.bento import FACTS_FILE, MODEL_FOLDER, BentoFacts
 from minivess.serving.inference.access.exposure import LOCAL_NAMES
 from minivess.serving.inference.access.gate import Exposure
+from minivess.workflows.log.verification import read_trust
+from minivess.workflows.serving.elsewhere import DAYS, Elsewhere
 
 _FOLDER = "MINIVESS_BENTO"
 _PROJECT = "MINIVESS_PROJECT"
 _SITE = "MINIVESS_SITE"
+_ADMISSION, _TRUST, _DAYS = "MINIVESS_ADMISSION", "MINIVESS_TRUST", "MINIVESS_ADMISSION_DAYS"
 _LOOPBACK = "MINIVESS_LOOPBACK"
 _UNTRACKED = "BENTOML_DO_NOT_TRACK"
 
@@ -77,6 +80,23 @@ def project_folder() -> Path:
 def site() -> str:
     """The site whose log takes the answers (MINIVESS_SITE)."""
     return os.environ.get(_SITE) or "main"
+
+
+@implements("REQ-612")
+def elsewhere() -> Elsewhere | None:
+    """What takes the place of the device's log, which the environment names; None: that log is there.
+
+    Raises:
+        UsageError: there is no trust file, or the days are no number from 1 to 90.
+        InputError: the trust file is missing or malformed.
+    """
+    admission, trust, days = (os.environ.get(name) or None for name in (_ADMISSION, _TRUST, _DAYS))
+    if admission is None:
+        return None
+    if days is not None and not (days.isdecimal() and 1 <= int(days) <= 90):
+        raise UsageError(f"{_DAYS} is no number from 1 to 90", hint="leave it out for 7 days")
+    keys = None if trust is None else read_trust(Path(trust))
+    return Elsewhere.of(Path(admission), keys, DAYS if days is None else int(days))
 
 
 def passphrase(identity: str) -> str:

@@ -25,6 +25,8 @@ BATCH, WAIT_MS = 8, 60_000
 """Most requests of a batch, and the longest time that one waits before it is given up."""
 PLACES = {2: BATCH, 3: 4}
 """Images in work at the same time, by their axes: a batch of pictures; fewer volumes, which take memory."""
+METRICS_AT = "/v1/metrics"
+"""`/metrics` is BentoML's own."""
 _SECONDS = 3600
 """The longest time of a request. The application has its own, shorter limit for what clients send."""
 _LOGGING = {"access": {"enabled": False}}
@@ -72,9 +74,10 @@ class InferenceInterface:
         facts.check_untracked()
         self._open = AsyncExitStack()
         stated = facts.read_facts(facts.bento_folder())
-        self._engine = self._open.enter_context(opened_engine(self.model, stated))
+        self._engine, watched = self._open.enter_context(opened_engine(self.model, stated))
         places = PLACES[len(self._engine.model.task.axes)]
-        self._app = create_app(self._engine, workers=places, exposure=facts.exposure())
+        made = create_app(self._engine, workers=places, exposure=facts.exposure())
+        self._app = watched.attach(made, metrics_at=METRICS_AT)
         MOUNTED.app = self._app
 
     @bentoml.on_startup

@@ -26,6 +26,7 @@ from minivess.serving.inference.access.repeats import Repeats, RepeatsMiddleware
 from minivess.serving.inference.answering import predict, respond
 from minivess.serving.inference.demo.assets import add_page
 from minivess.serving.inference.demo.preview import Preview, preview, preview_body
+from minivess.serving.inference.examples.operations import add_examples
 from minivess.serving.inference.interface import description, picture_body, problem_responses, request_body
 from minivess.serving.inference.messages import Health, Model, Segmentation, model_message
 from minivess.serving.inference.page import front_page
@@ -111,6 +112,7 @@ def create_app(
         return model_message(engine.model)
 
     _add_decisions(app, engine)
+    add_examples(app, engine.model)
     return app
 
 

@@ -13,7 +13,7 @@ from minivess.foundation.implements import implements
 from minivess.observability.tracking.phase_spans import configured_exporter
 from minivess.serving.observing.json_logs import AnswerLines, log_as_json
 from minivess.serving.observing.metrics import Metrics
-from minivess.serving.observing.observers import Several, observe
+from minivess.serving.observing.observers import METRICS_AT, Several, observe
 from minivess.serving.observing.spans import AnswerSpans
 from minivess.workflows.serving.answers import ServedModel
 from minivess.workflows.serving.observer import Observer
@@ -31,9 +31,9 @@ class Observation:
     metrics: Metrics
     observer: Several
 
-    def attach(self, app: FastAPI) -> FastAPI:
-        """Give an application `/metrics` and the traces of its requests."""
-        return observe(app, self.metrics)
+    def attach(self, app: FastAPI, *, metrics_at: str = METRICS_AT) -> FastAPI:
+        """Give an application the address of metrics and the traces of its requests."""
+        return observe(app, self.metrics, metrics_at=metrics_at)
 
 
 @contextmanager

@@ -52,17 +52,23 @@ def _warned(notify: Callable[[Observer], None], observer: Observer) -> None:
         _log.warning("an observer of the service failed: %s", type(error).__name__)
 
 
+METRICS_AT = "/metrics"
+"""The usual address of metrics. Another one is not in the OpenAPI document."""
+
+
 @implements("REQ-462", "REQ-464")
-def observe(app: FastAPI, metrics: Metrics) -> FastAPI:
-    """Give an application the address `/metrics`, and requests their trace.
+def observe(app: FastAPI, metrics: Metrics, *, metrics_at: str = METRICS_AT) -> FastAPI:
+    """Give an application the address of metrics, and requests their trace.
 
     Args:
         app: the service, not yet started.
         metrics: the observer that counts.
+        metrics_at: that address.
     """
 
     @app.get(
-        "/metrics",
+        metrics_at,
+        include_in_schema=metrics_at == METRICS_AT,
         summary="Metrics for Prometheus",
         tags=["service"],
         response_class=Response,

@@ -75,6 +75,9 @@ Segments the DICOM series of a folder. Each answer is an entry of the log of the
 /var/holoscan/project. The passphrases of the log and of the service are in MINIVESS_PASSPHRASE_LOG and
 MINIVESS_PASSPHRASE_INFERENCE. Not for clinical use without an expert who looks at image and mask together.
 
+Where the device's log is elsewhere, a folder of `minivess model deploy` is mounted in its place, and MINIVESS_ADMISSION and
+MINIVESS_TRUST name the admission and the trust file.
+
 Model: {model}
 """
 

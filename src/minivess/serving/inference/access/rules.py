@@ -22,6 +22,7 @@ SCOPES: tuple[tuple[str, Scope], ...] = (
     ("/v1/decisions", Scope.READ),
     ("/v1/receipts", Scope.READ),
     ("/metrics", Scope.METRICS),
+    ("/v1/metrics", Scope.METRICS),
 )
 """The scope of each address that begins so. All others need a key, whatever its scope."""
 

@@ -1,0 +1,1 @@
+"""Examples of whole requests and answers in the OpenAPI document."""

@@ -30,7 +30,7 @@ Feature: A log only grows, and a release can be revoked in it
     And the first pack alone is VERIFIED
     And the second pack names the revocation of the previous one
 
-  @REQ-575
+  @REQ-575 @slow
   Scenario: A release is revoked by a person who may do so
     Given a project with a signed release
     When the release manager revokes it at the command line

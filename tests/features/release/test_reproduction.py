@@ -18,7 +18,9 @@ from minivess.records.changes.difference import ComparedRelease
 from minivess.records.changes.reproduction import Reproduction, SideBySide
 from minivess.records.device.workspace_files import ENSEMBLE
 from minivess.records.models.model import RunRecord
+from minivess.records.models.training_run import Circumstances, RunPart
 from minivess.workflows.models import ensembles
+from minivess.workflows.session.project_file import load_project
 from tests.support.builders.layout2_pack import small_pack
 from tests.support.command_line import Finished, run_here
 from tests.support.lazy_modules import lazily
@@ -55,8 +57,6 @@ class Story:
     extra: list[str] = field(default_factory=list)
 
     def remade(self) -> Any:
-        from minivess.workflows.session.project_file import load_project
-
         root = self.project.workspace.root
         plan = load_project(root)
         if self.seed != 3:
@@ -94,6 +94,32 @@ def _(trained: ProjectFolder, tmp_path: Path) -> Story:
     root = trained.workspace.root
     files = {name: (root / place).read_bytes() for name, place in PLACES.items()}
     return Story(trained, files | {RESULTS: small_pack().files[RESULTS]}, tmp_path / "made")
+
+
+@given("a project with cases, and what a pack has of it", target_fixture="story")
+def _(split_project: ProjectFolder, tmp_path: Path) -> Story:
+    import torch
+
+    root, plan = split_project.workspace.root, load_project(split_project.workspace.root)
+    files = {name: (root / place).read_bytes() for name, place in PLACES.items() if (root / place).is_file()}
+    where = Circumstances(
+        device="cpu", threads=torch.get_num_threads(), memory_format="contiguous", torch=str(torch.__version__)
+    )
+    run = RunRecord(
+        seed=0,
+        model=plan.model,
+        training=plan.training,
+        data=digest_bytes(b"cases"),
+        weights=digest_bytes(b"weights"),
+        steps=1,
+        final_loss=0.5,
+        device="cpu",
+        seconds=0.1,
+        procedure=2,
+        parts=(RunPart(first_step=1, last_step=1, where=where, seconds=0.1),),
+    )
+    files |= {MEMBER: run.model_dump_json().encode("utf-8"), RESULTS: small_pack().files[RESULTS]}
+    return Story(split_project, files, tmp_path / "made")
 
 
 @given("the pack states 3 steps")
@@ -159,7 +185,7 @@ def _(story: Story) -> None:
     assert found["PyTorch of seed 0"].equal
     assert found["device of seed 0"].equal
     changed = replace(
-        remade.release, files={**story.files, MEMBER: story.files[MEMBER].replace(b'"torch": "', b'"torch": "0.')}
+        remade.release, files={**story.files, MEMBER: story.files[MEMBER].replace(b'"torch":"', b'"torch":"0.')}
     )
     runs = (RunRecord.model_validate_json(changed.files[MEMBER]),)
     other = {one.name: one for one in environment.circumstances_of(changed, runs, story.out)}

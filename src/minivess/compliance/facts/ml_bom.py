@@ -29,7 +29,7 @@ from minivess.records.data.card import DataCard
 from minivess.records.evaluation.evaluation import AnalysisPlan, EvaluationRecord
 from minivess.records.evaluation.measures import name_in
 from minivess.records.evaluation.statistics.summaries import Interval
-from minivess.records.evaluation.subgroups.sections import sections_of
+from minivess.records.evaluation.subgroups.sections import subgroup_tables
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.model import CalibrationRecord, RunRecord
 from minivess.records.models.model_card import ModelCardFacts
@@ -272,7 +272,7 @@ def _metrics(evaluation: EvaluationRecord) -> Iterator[dict[str, Any]]:
 
 def _by_subgroup(known: ModelFacts) -> Iterator[dict[str, Any]]:
     """The measures of the criteria in each subgroup of cases."""
-    for table in sections_of(known.evaluation, known.plan).subgroups:
+    for table in subgroup_tables(known.evaluation, known.plan):
         of_class = "" if table.of_class is None else f", class {table.of_class}"
         for row in table.rows:
             if row.mean is not None:

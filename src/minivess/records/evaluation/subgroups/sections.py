@@ -78,12 +78,25 @@ def sections_of(record: EvaluationRecord, plan: AnalysisPlan) -> Sections:
         if table in names and (rows := place_figures(record, kind, table, seed=plan.seed, of_class=of_class))
     ]
     return Sections(
-        subgroups=tuple(subgroups(record, measure, seed=plan.seed, of_class=one) for measure, one in pairs),
+        subgroups=subgroup_tables(record, plan),
         readers=_readers(record, plan, pairs),
         further_readers=_readers(record, plan, others),
         places=tuple(places),
         worst=worst_cases(record, measures[0], WORST),
     )
+
+
+def subgroup_tables(record: EvaluationRecord, plan: AnalysisPlan) -> tuple[SubgroupTable, ...]:
+    """The subgroups of `Sections`, without the other parts; empty for an evaluation of version 0.1.0.
+
+    Args:
+        record: an evaluation.
+        plan: its registered plan, with criteria and seed.
+    """
+    if record.format is None:
+        return ()
+    pairs = ((measure, one) for measure in _measures(record, plan) for one in tuple(record.classes) or (None,))
+    return tuple(subgroups(record, measure, seed=plan.seed, of_class=one) for measure, one in pairs)
 
 
 def _measures(record: EvaluationRecord, plan: AnalysisPlan) -> list[str]:

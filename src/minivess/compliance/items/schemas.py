@@ -22,6 +22,8 @@ from minivess.compliance.items.items import FOLDERS
 from minivess.foundation.files import write_text_atomic
 from minivess.foundation.implements import implements
 from minivess.records.changes.change_plan import ChangePlan
+from minivess.records.components.policy import ComponentPolicy
+from minivess.records.components.vex import VexFile
 from minivess.records.device.project import Project
 from minivess.records.items.justification import Justification
 from minivess.records.items.risk_plan import RiskPlan
@@ -38,6 +40,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     made["risk-plan.json"] = _record_schema(RiskPlan)
     made["trace.json"] = _record_schema(TraceData, mode="serialization")
     made["change-plan.json"] = _record_schema(ChangePlan)
+    made["vex.json"] = _record_schema(VexFile)
+    made["components.json"] = _record_schema(ComponentPolicy)
     made["project.json"] = _record_schema(Project)
     return made
 

@@ -139,4 +139,16 @@ def test_the_matrix_by_requirement_has_one_row_for_each_and_can_be_searched(tmp_
     assert "REQ-029" in found["Requirement"]
 
 
+@pytest.mark.verifies("REQ-510")
+def test_what_the_trace_check_accepts_with_a_reason_is_no_gap_of_the_matrix(tmp_path: Path) -> None:
+    trace = make_trace(50)
+    [item] = [one for one in trace["items"] if one["id"] == "REQ-046"]
+    assert item["status"] == "untested"
+    assert item["gaps"][0]["justified"]
+    write_site(trace, tmp_path / "site")
+    rows = shown_rows(after_its_script(tmp_path / "site", "#rows=requirement&q=req-046", "index.html"))
+    assert [row["Result"] for row in rows if "REQ-046" in row["Requirement"]] == ["none, justified"]
+    assert not [row for row in rows for text in row.values() if text.startswith("!")]
+
+
 COLUMNS = ["Hazard", "Risk", "Control", "Requirement", "Design", "Scenario or test", "Result", "Code", "Model", "Entry"]

@@ -4,6 +4,7 @@
 (function () {
   var STEP = 40, FEW = 3, NEXT = "\u00a0";
   var ID = 0, ADDRESS = 1, TITLE = 3, STATUS = 4, FLAGS = 5, PASSED = 12, FAILED = 13, OTHER = 14, WORDS = 15;
+  var JUSTIFIED = 4;
   var HAZARD = 0, RISK = 1, CONTROL = 2, REQUIREMENT = 3;
   var UNITS = 0, TESTS = 1, CODE = 2;
   var SIGNS = { passed: "✓", failed: "✕", untested: "○", stale: "↻", acceptable: "✓", unacceptable: "✕" };
@@ -74,7 +75,9 @@
     ["hazard", "risk", "control"].forEach(function (name) {
       row[name].forEach(function (number) { if (number >= 0 && faults(number).length) { found[name] = faults(number).join("; "); } });
     });
-    if (needs) {
+    if (needs && (items[row.requirement][FLAGS] & JUSTIFIED) && !faults(row.requirement).length) {
+      row.justified = true;  /* The trace check accepts what this requirement lacks. */
+    } else if (needs) {
       if (faults(row.requirement).length) { found.requirement = faults(row.requirement).join("; "); }
       if (!details[UNITS].length) { found.design = "no design"; }
       if (!details[CODE].length) { found.code = "no code"; }
@@ -225,6 +228,7 @@
 
   function none(row, name) {
     if (row.requirement < 0) { return "–"; }
+    if (row.justified && OF_REQUIREMENT.indexOf(name) >= 0) { return "none, justified"; }
     if (name === "control" && row.risk[0] >= 0) { return "acceptable without a control"; }
     if (/^(hazard|risk|control)$/.test(name)) { return "controls no risk"; }
     if (/^(test|result|entry)$/.test(name) && status(row.requirement) === "none") { return "no test required"; }

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from pytest_bdd import given, parsers, scenarios, then, when
 
+from minivess.compliance.documents.dossier import gather
 from minivess.compliance.pack.changes import CHANGES
+from minivess.compliance.pack.pack import payload
 from minivess.compliance.proofs.archive import write_archive
 from minivess.compliance.verification.bag import TAG_MANIFEST
 from minivess.foundation.digests import digest_bytes
@@ -214,3 +216,16 @@ def _(story: Story, what: str) -> None:
     assert "the pack of release 1.0.0, which entry 29 built" in story.refusal.message
     assert ("is not there" if what == "not there" else "evidence.zip is not the pack") in story.refusal.message
     assert "--previous PACK" in story.refusal.hint
+
+
+def test_a_pack_is_made_again_from_the_differences_that_it_states() -> None:
+    """A deep verification does not have the pack of the release before."""
+    second = two_releases().second
+    inputs = second.release.inputs()
+    assert inputs.previous is None
+    made = payload(gather(inputs), {CHANGES: second.files[f"data/{CHANGES}"]})
+    for name in (CHANGES, "documents/release-notes.html"):
+        assert made[name] == second.files[f"data/{name}"], name
+    without = payload(gather(inputs))
+    assert CHANGES not in without
+    assert "Differences from release" not in without["documents/release-notes.html"].decode("utf-8")

@@ -18,6 +18,7 @@ from minivess.records.changes.difference import ComparedRelease
 from minivess.records.changes.reproduction import Reproduction, SideBySide
 from minivess.records.device.workspace_files import ENSEMBLE
 from minivess.records.models.model import RunRecord
+from minivess.records.models.training import TrainingSpec
 from minivess.records.models.training_run import Circumstances, RunPart
 from minivess.workflows.models import ensembles
 from minivess.workflows.session.project_file import load_project
@@ -210,6 +211,17 @@ def _(changed: Path) -> Finished:
 def _(told: Finished) -> None:
     assert told.code == 1
     assert "the pack does not hold: bag: data/models/model.onnx" in told.err
+
+
+@pytest.mark.verifies("REQ-577")
+def test_the_layout_of_memory_is_that_of_the_run() -> None:
+    """`auto` measures which layout is faster, and another layout gives other weights."""
+    where = Circumstances(device="cpu", threads=1, memory_format="contiguous", torch="2.15.0")
+    training = TrainingSpec(steps=7)
+    assert training.memory_format == "auto"
+    for layout in ("contiguous", "channels-last"):
+        made = made_again.as_recorded(training, where.model_copy(update={"memory_format": layout}))
+        assert made == training.model_copy(update={"memory_format": layout})
 
 
 def _judged(*results: SideBySide, not_done: tuple[str, ...] = ()) -> str:

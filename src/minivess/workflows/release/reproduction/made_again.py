@@ -26,6 +26,8 @@ from minivess.records.models.ensemble import EnsembleRecord
 from minivess.records.models.exports.contract import Licences
 from minivess.records.models.exports.export import ExportRecord
 from minivess.records.models.model import CalibrationRecord, RunRecord
+from minivess.records.models.training import TrainingSpec
+from minivess.records.models.training_run import Circumstances
 from minivess.records.sinks import Progress
 
 if TYPE_CHECKING:
@@ -133,8 +135,11 @@ class Remade:
         from minivess.ml.training.member import train_member
         from minivess.ml.training.validation import validation_cases
 
+        training = run.training
         if run.parts:
-            torch.set_num_threads(run.parts[0].where.threads)
+            where = run.parts[0].where
+            torch.set_num_threads(where.threads)
+            training = as_recorded(training, where)
         part, records = self.split.part(Part.TRAIN), {case.id: case for case in self.manifest.cases}
         held_out = validation_cases(
             {name: self.groups[name] for name in part}, run.training.validation.share, seed=self.split.seed
@@ -153,7 +158,7 @@ class Remade:
         return train_member(
             store,
             run.model,
-            run.training,
+            training,
             seed=run.seed,
             out=self.out / "members" / f"seed-{run.seed}",
             task=run.task,
@@ -264,6 +269,18 @@ class Remade:
             progress=self.progress,
         )
         return made
+
+
+@implements("REQ-577")
+def as_recorded(training: TrainingSpec, where: Circumstances) -> TrainingSpec:
+    """The section `training` with the layout of memory that the run had: `auto` measures which one is faster on the machine.
+
+    Args:
+        training: of the run.
+        where: its circumstances.
+    """
+    fields = {**training.model_dump(mode="json"), "memory_format": where.memory_format}
+    return TrainingSpec.model_validate(fields)
 
 
 def _validator(validated: RecordedCases, run: RunRecord) -> Validator | None:

@@ -30,6 +30,8 @@ def reproduced(folder: Path) -> int:
         encoding="utf-8",
         check=False,
     )
+    if not done.stdout.strip():  # the reason is on stderr
+        return done.returncode
     found = json.loads(done.stdout)
     with zipfile.ZipFile(pack) as files:
         members = [json.loads(files.read(name)) for name in files.namelist() if name.startswith("data/models/members/")]

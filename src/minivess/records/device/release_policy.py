@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from minivess.foundation.implements import implements
 from minivess.records.base import Record, ShortText, Slug
 from minivess.records.device.attested import AttestedKind
-from minivess.records.evaluation.cases import OfClass
+from minivess.records.evaluation.cases import OfClass, absent, there
 from minivess.records.evaluation.measures import MeasureName
 from minivess.records.people.approval import Policy
 
@@ -34,7 +34,7 @@ did not start from its seed."""
 class LimitedGate(Record):
     """A gate whose limit has a reason."""
 
-    reason: Annotated[ShortText | None, Field(exclude_if=lambda reason: reason is None)] = None
+    reason: Annotated[ShortText | None, AfterValidator(there), Field(exclude_if=absent)] = None
     """Why the limit is what it is: shown beside the gate and in the signing text."""
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_SAMPLED = 1 << 13
-_SMALL = 1 << 15
+_SAMPLED = 1 << 12
+_SMALL = 1 << 13
 """Fewer values are partitioned as they are."""
 _DEVIATIONS, _MORE = 5.0, 4
 """How far from its expected place in the sample a value may be: standard deviations of a binomial count, and places more."""

@@ -14,6 +14,8 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pytest_bdd import given, scenarios, then, when
 
 from minivess.cli.main import app
@@ -42,6 +44,7 @@ NOT_RUN = {"demo"}
 NO_PACK = {
     "release verify PACK",
     "release diff OLD NEW",
+    "release export --for fda PACK OUT",
     "release pccp-check OLD NEW",
     "release reproduce PACK --data .",
 }
@@ -111,7 +114,7 @@ class Reads:
             "OLD": "pack.zip", "NEW": "pack.zip",
             "JUNIT": "junit.xml", "WITNESS": "witness", "PROPOSAL": "proposal.json", "RESPONSE": "pack.zip",
             "ROOTS": "pack.zip", "KEYS": "keys", "RULES": "rules.json", "A": "a.json", "B": "a.json",
-            "COPY": "copy", "IN": "witness",
+            "COPY": "copy", "IN": "witness", "OSV": "osv", "KEY": "key",
         }  # fmt: skip
         given = {word: str(self.folder / name) for word, name in places.items()}
         given |= {
@@ -186,6 +189,10 @@ def files_for(reads: Reads) -> None:
     write_state(reads.folder / "witness", WitnessState(name="witness.example"))
     (reads.folder / "pack.zip").write_bytes(b"PK")
     (reads.folder / "copy.db").write_bytes(b"")
+    (reads.folder / "osv.json").write_text('{"id": "GHSA-a", "modified": "2026-01-01T00:00:00Z"}', encoding="utf-8")
+    closed = serialization.BestAvailableEncryption(b"a passphrase")
+    pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, closed
+    (reads.folder / "key.pem").write_bytes(ec.generate_private_key(ec.SECP256R1()).private_bytes(*pem))
     digest = f"sha256:{'0' * 64}"
     made = counted_evaluation([counted_case("a")], analysis_plan(), model=digest, data=digest, request="r", looks=1)
     (reads.folder / "a.json").write_text(made.model_dump_json(), encoding="utf-8")
@@ -221,7 +228,7 @@ def _() -> None:
     without, with_one = ({name_of(typed, known) for typed in typed_ones} for typed_ones in listed())
     assert without | with_one == known
     # without names, or with an option, they only read
-    assert without & with_one == {"data split", "trace approve", "trace review", "train"}
+    assert without & with_one == {"data split", "qualify", "trace approve", "trace review", "train"}
 
 
 @then("each of them works")

@@ -49,8 +49,8 @@ def sign_model(workspace: Workspace, key: Path, passphrase: Callable[[], str]) -
         InputError: the file is no such key, or the passphrase is wrong.
         CouldNotCheckError: the extra `signing` is not installed.
     """
-    exported = exported_files(workspace)
     private, secret = _private_key(key, passphrase)
+    exported = exported_files(workspace)
     try:
         from model_signing import signing
     except ImportError:

@@ -47,7 +47,10 @@ def test_validation_leaves_findings_page_and_profile(project: projects.ProjectFo
     before = DatasetProfile.model_validate_json((folder / "profile.json").read_bytes())
     assert before == figures
     assert [one.name for one in last.body.outputs] == [
-        *("data/near-duplicates.json", "data/profile.json", "data/validation.json"),
+        "data/near-duplicates.json",
+        "data/profile.json",
+        "data/validation.json",
+        "data/validation-without-pictures.html",
     ]
     assert second.body.action == "data.profile"
     assert second.body.outputs[0] == last.body.outputs[1]

@@ -64,7 +64,7 @@ def test_a_finished_project_shows_all_but_witnesses_and_release(services: Servic
     assert in_workspace(services) == WORKSPACE
     assert in_pack(services) == set()
     assert {name for name, one in evidence().items() if one.found_in == "workspace"} == (
-        WORKSPACE | {"log-witnessed"} | APPROVALS
+        WORKSPACE | {"log-witnessed", "tool-qualified"} | APPROVALS
     )
 
 

@@ -92,7 +92,7 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "`verify.py` reads what it counts and compares of this record, and not its other fields",
     ),
     (
-        r"data/((source|keys|rules|timestamps)/|traceability/baselines\.json).*",
+        r"data/((source|keys|rules|timestamps|audit/previous)/|traceability/baselines\.json).*",
         "`verify.py` compares the file with the preparation; `release verify` also derives it from the log or compares it with "
         "the list of the source tree",
     ),

@@ -26,7 +26,7 @@ Feature: Commands use the files that the log names
       | the conformal threshold of the export is lowered                   | models/export/export.json             |
       | the model is exchanged for another valid one                       | models/export/model.onnx              |
 
-  @REQ-180 @RC-65
+  @REQ-180 @RC-65 @slow
   Scenario: A sealed case whose record was changed is not ingested again
     Given an approved request to open the test set
     And the record of a test case is changed

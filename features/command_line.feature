@@ -48,7 +48,7 @@ Feature: The command line is quick, clear and cleans up after errors
     When "data ingest --as ada" is run with its passphrases
     Then progress went to stderr and the table alone to stdout
 
-  @REQ-044
+  @REQ-044 @slow
   Scenario: The demo replaces an earlier demo, whole or interrupted
     Given the folder of an interrupted demo
     When the demo prepares that folder

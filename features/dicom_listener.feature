@@ -9,7 +9,7 @@ Feature: Series are taken from the network
     Then each has a segmentation with its own patient, a receipt and its line in the report
     And the log and the messages have no name, number or UID of patient or series
 
-  @REQ-479
+  @REQ-479 @slow
   Scenario: A peer gets the segmentations
     Given a listener for the sender PACS, with a service whose model takes grey volumes
     And a peer that takes segmentations

@@ -96,7 +96,7 @@ Feature: Documents that are made from one model
     When the pack is built with documents in PDF
     Then each PDF declares PDF/A-2a and PDF/UA-1, has tags, a language and a title, and is dated like the release
 
-  @REQ-506
+  @REQ-506 @slow
   Scenario: A character that no font has is shown by its code point
     Given the manufacturer is called "血管 Devices 🩺"
     When the pack is built with documents in PDF

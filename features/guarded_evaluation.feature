@@ -29,7 +29,7 @@ Feature: A look at the sealed test set takes another person's approval and is co
     Then the evaluation has measures for every sealed case
     And the log shows criteria, request, approval and evaluation in this order
 
-  @REQ-022 @REQ-133 @RC-03
+  @REQ-022 @REQ-133 @RC-03 @slow
   Scenario: The same approval gives the same figures and no new look
     Given Ada has evaluated once under Rosa's approval
     When Ada evaluates

@@ -12,7 +12,7 @@ Feature: Evaluation of parts that are not the test set
     And nothing of the sealed test set was read
     And the log has no new entry
 
-  @REQ-401 @REQ-422
+  @REQ-401 @REQ-422 @slow
   Scenario: The marks are in the record and on the terminal
     When the validation part is evaluated on the command line
     Then the record states the validation part

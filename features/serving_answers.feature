@@ -77,7 +77,7 @@ Feature: What an answer says of itself
       | grey pictures            | µm²  |
       | colour pictures          | px   |
 
-  @REQ-027 @REQ-172
+  @REQ-027 @REQ-172 @slow
   Scenario: The receipt of an answer is verified from the command line with a trust file alone
     Given a service whose model takes grey volumes
     When one of them is sent

@@ -66,7 +66,7 @@ Feature: Witnesses detect a log with two histories
     When an auditor asks a witness for the newest checkpoint of the log
     Then it is the log's checkpoint with the signatures of both
 
-  @REQ-154
+  @REQ-154 @slow
   Scenario: A log changes its key
     Given a witness accepts the next key of the log as well
     When a checkpoint is signed with the next key

@@ -28,12 +28,10 @@ from minivess.workflows.release.changes.previous import previous_pack
 from minivess.workflows.release.check import check_release
 from minivess.workflows.release.earlier_packs import earlier_checkpoint
 from minivess.workflows.release.facts import ReleaseFacts
-from minivess.workflows.session.project_state import ProjectState
+from minivess.workflows.release.gates import coverage_of
 from minivess.workflows.session.recording import recorded
 from minivess.workflows.session.services import Services
 from minivess.workflows.session.workspace_files import model_of
-from minivess.workflows.trace.clause_coverage import standards_of
-from minivess.workflows.trace.workspace_evidence import PackBeingBuilt, ProjectEvidence
 
 _EVENTS_LIMIT = 1 << 30
 
@@ -124,14 +122,6 @@ def _pack_inputs(
 ) -> PackInputs:
     """What the pack is made from."""
     project, tree, log = services.project, release.tree, release.log
-    story = story_of(tree, log)
-    rows = standards_of(
-        tree,
-        safety_class=project.device.safety_class,
-        story=story,
-        workspace=ProjectEvidence(ProjectState.of(services, log)),
-        pack=PackBeingBuilt(tree),
-    )
     state = release.source_state
     return PackInputs(
         project=project,
@@ -139,7 +129,7 @@ def _pack_inputs(
         tree=tree,
         log=log,
         chain=chain,
-        story=story,
+        story=story_of(tree, log),
         policy=chain.policy,
         gates=gates,
         time=log.entries[-1].body.time,
@@ -150,7 +140,7 @@ def _pack_inputs(
         uncommitted=None if state.uncommitted is None else read_uncommitted(tree.version),
         commit=state.commit,
         dirty=None if state.commit is None else state.changes > 0,
-        coverage=tuple(row.to_data() for row in rows),
+        coverage=coverage_of(services, release),
         formats=formats_of(project),
         earlier=earlier_checkpoint(Workspace(services.workspace), log),
     )

@@ -23,7 +23,7 @@ from minivess.workflows.sealed.registration import policy_of
 from minivess.workflows.session.project_state import ProjectState
 from minivess.workflows.session.services import WorkspaceReader
 from minivess.workflows.trace.clause_coverage import standards_of
-from minivess.workflows.trace.workspace_evidence import ProjectEvidence
+from minivess.workflows.trace.workspace_evidence import PackBeingBuilt, ProjectEvidence
 
 
 @implements("REQ-021", "REQ-035")
@@ -60,7 +60,7 @@ def judge_gates(services: WorkspaceReader, release: ReleaseFacts | None = None) 
 
 @implements("REQ-550")
 def coverage_of(services: WorkspaceReader, release: ReleaseFacts) -> tuple[ClauseCoverage, ...]:
-    """How the clauses of standards stand for the source tree and the log of a release.
+    """How the clauses of standards stand for the source tree, the log and the pack of a release that is being built.
 
     Raises:
         InputError: a justification names nothing that is known, with file and line.
@@ -70,6 +70,7 @@ def coverage_of(services: WorkspaceReader, release: ReleaseFacts) -> tuple[Claus
         safety_class=services.project.device.safety_class,
         story=story_of(release.tree, release.log),
         workspace=ProjectEvidence(ProjectState.of(services, release.log)),
+        pack=PackBeingBuilt(release.tree),
     )
     return tuple(row.to_data() for row in rows)
 

@@ -26,7 +26,7 @@ Feature: A Bento of the model in production
       | a lock file without BentoML             | no lock file with what a Bento needs |
       | another model that was exported since   | was not evaluated        |
 
-  @REQ-471
+  @REQ-471 @slow
   Scenario: A Bento answers byte for byte as the service
     Given a project whose model was exported and recorded
     And a Bento of it that is opened in this process, beside the service

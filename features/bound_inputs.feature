@@ -35,7 +35,7 @@ Feature: Commands use the files that the log names
     And the last entry says that "ada" was refused
     And the manifest of the cases is the one that was approved
 
-  @REQ-180 @RC-65
+  @REQ-180 @RC-65 @slow
   Scenario Outline: A file that is changed between two steps is refused by the next
     Given an approved request to open the test set
     And <change>
@@ -71,7 +71,7 @@ Feature: Commands use the files that the log names
     When Ada has split the cases
     Then the findings are there again, in a later entry than before
 
-  @REQ-180 @RC-65
+  @REQ-180 @RC-65 @slow
   Scenario Outline: A release is not built from changed results
     Given an evaluated model
     And <change>
@@ -90,7 +90,7 @@ Feature: Commands use the files that the log names
     When Ada's evaluation is watched
     Then every file of the workspace that was read is in the table, the project file, a key or a part of the log
 
-  @REQ-181 @RC-12 @RC-65
+  @REQ-181 @RC-12 @RC-65 @slow
   Scenario Outline: The bounds of the intended use are those of the export
     Given a project whose model is served
     And <change>

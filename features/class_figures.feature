@@ -59,7 +59,7 @@ Feature: Figures of each class
     When a criterion names the class capillary
     Then it is refused with the class and those of the data
 
-  @REQ-319
+  @REQ-319 @slow
   Scenario Outline: A gate of one class is judged by both verifiers
     Given a release of a model with the classes 1 artery and 2 vein, whose policy has a gate of <limit> on Dice of <class>
     When both verifiers judge its gates

@@ -135,7 +135,7 @@ Feature: The command line is quick, clear and cleans up after errors
     When "audit verify -v" is run
     Then more went to stderr than without -v
 
-  @REQ-207
+  @REQ-207 @slow
   Scenario: A closed pipe is not an error
     Given a project with a log
     When "audit verify" is run and its output is closed at once

@@ -60,7 +60,7 @@ Feature: Data card
     Then mlcroissant reads it as version 1.1 without errors
     And its terms of responsible AI say not stated
 
-  @REQ-104
+  @REQ-104 @slow
   Scenario: The pack holds the card as Croissant
     Given a release whose results are in the log
     When its pack is built

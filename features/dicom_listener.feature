@@ -2,7 +2,7 @@ Feature: Series are taken from the network
   `minivess dicom listen` takes series by C-STORE from application entities that are named, and answers each as a series of a
   folder. What it takes is limited. Nothing about a patient reaches the log or the messages.
 
-  @REQ-478 @REQ-479 @RC-197
+  @REQ-478 @REQ-479 @RC-197 @slow
   Scenario: Series of one association are answered when it is released
     Given a listener for the sender PACS, with a service whose model takes grey volumes
     When PACS sends two series of two patients in one association

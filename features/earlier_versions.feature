@@ -32,7 +32,7 @@ Feature: Evidence of earlier versions
       | entry.tlog-proof |
       | receipt.json     |
 
-  @REQ-140
+  @REQ-140 @slow
   Scenario: A pack of 0.1.0 is verified
     Given the pack that version 0.1.0 wrote
     Then release verify and verify.py find nothing wrong, and the verdict is limited with the trust file

@@ -1,7 +1,7 @@
 Feature: An evaluation counts cases in several processes
   Cases are independent. Processes share them, and the record does not depend on their number.
 
-  @REQ-385
+  @REQ-385 @slow
   Scenario Outline: The record is the same with <number> processes
     Given five cases of <kind>
     When they are evaluated by one process, and by <number>

@@ -1,7 +1,7 @@
 Feature: Indexes of filings
   A verified pack is indexed clause by clause for an authority. Each clause is met in the pack, the user's own process, or not met.
 
-  @REQ-592
+  @REQ-592 @slow
   Scenario Outline: A pack is indexed for a filing
     Given a signed pack
     When it is indexed for "<filing>"

@@ -35,7 +35,7 @@ Feature: A person's keys are in their own profile
     Then Ada's keys open, and a warning names the command that moves them
     And `minivess doctor` warns that Ada's keys are in the workspace
 
-  @REQ-162 @RC-07
+  @REQ-162 @RC-07 @slow
   Scenario Outline: The keys of people are moved to the profile
     Given a workspace of version 0.1.0 with the keys of Ada, of Bo of a demonstration and of a service
     When Ada imports <what>

@@ -19,7 +19,7 @@ Feature: Reading needs no passphrase
     Then each is refused because a passphrase is needed
     And the log and its lineage events are as they were
 
-  @REQ-191
+  @REQ-191 @slow
   Scenario: A validation without a passphrase is recorded when the data are split
     Given a project with cases, a log and no passphrase in the environment
     When the cases are validated without a passphrase

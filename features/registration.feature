@@ -54,7 +54,7 @@ Feature: Limits are registered before a look and remain fixed
     When Ada has requested a look
     Then the request names the digest of the registered policy and of all input files
 
-  @REQ-185 @RC-66
+  @REQ-185 @RC-66 @slow
   Scenario Outline: Nothing becomes laxer after a look
     Given an evaluated model
     And <change>

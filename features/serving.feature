@@ -126,7 +126,7 @@ Feature: Answers in use are recorded and within the intended use
     Then it holds with a trust file that asks for that witness and names no service
     And without its anchor it is refused with that trust file
 
-  @REQ-172 @RC-60
+  @REQ-172 @RC-60 @slow
   Scenario Outline: A receipt of another log or answer is refused
     Given a project whose service answered and was stopped
     When the receipt of an answer is asked for again

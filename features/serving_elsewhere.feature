@@ -36,7 +36,7 @@ Feature: A service where the device's log is elsewhere
       | `minivess dicom segment`  |
       | a Bento                   |
 
-  @REQ-448 @RC-190
+  @REQ-448 @RC-190 @slow
   Scenario Outline: An admission that does not hold is refused
     Given a folder to serve from and its admission
     When its admission changes: <what>

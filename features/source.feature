@@ -1,7 +1,7 @@
 Feature: Source state
   A release is made from one commit. Each difference from that commit is named, is kept, and stops the release.
 
-  @REQ-217 @REQ-218 @RC-92
+  @REQ-217 @REQ-218 @RC-92 @slow
   Scenario Outline: Each fault of a source tree is named and fails the gate
     Given a device in a git repository, with its algorithm in a submodule
     When <change>

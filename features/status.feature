@@ -8,7 +8,7 @@ Feature: A project shows where it is and what comes next
     When the status is asked for
     Then it ends with exit code 2, and the hint names "minivess init"
 
-  @REQ-198
+  @REQ-198 @slow
   Scenario Outline: The status of a project names the next step
     Given a project with <state>
     When the status is asked for

@@ -23,7 +23,7 @@ Feature: Watching, trying out and tracking training
     When the process is killed while it writes a line, and the run continues
     Then every line of the file is a whole event
 
-  @REQ-360
+  @REQ-360 @slow
   Scenario Outline: A training is followed from another terminal
     Given a project in which another process trains and has made 7 steps
     And a person follows it without a key

@@ -17,7 +17,7 @@ Feature: Witnesses detect a log with two histories
     When five entries are added and the log asks its witnesses
     Then its checkpoint carries three signatures beside the log's own and verifies with a quorum of two
 
-  @REQ-054
+  @REQ-054 @slow
   Scenario Outline: A quorum of witnesses is required
     Given <down> of the witnesses are down
     When the log asks its witnesses
@@ -28,7 +28,7 @@ Feature: Witnesses detect a log with two histories
       | 1    | two witnesses vouch for it                         |
       | 2    | it is refused, and it says which ones did not answer |
 
-  @REQ-054
+  @REQ-054 @slow
   Scenario: A restarted witness continues from its stored state
     Given the witnesses vouched for the log
     When the witnesses are restarted

@@ -54,7 +54,7 @@ AttestedKind = Literal["clauses", "drafts", "expiries", "licences", "suspects", 
 class Counted(Record):
     """What a tool found for the gates of one kind: how many things it looked at, and which of them offend."""
 
-    about: Annotated[str, StringConstraints(max_length=200)] = ""
+    about: Annotated[str, StringConstraints(max_length=200)]
     """The standard, of `clauses`; empty for the other kinds."""
     kind: AttestedKind
     of: Annotated[int, Field(ge=0)]

@@ -4,7 +4,7 @@ Feature: Drill of risk controls
   Background:
     Given a source tree whose control adds sums twice
 
-  @REQ-073
+  @REQ-073 @slow
   Scenario: A scenario fails without the control
     Given the scenario of the control expects a wrong sum to be refused
     When the control is taken away

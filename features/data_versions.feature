@@ -11,8 +11,12 @@ Feature: Versions of the data
     And every entry after the sealing cites the DVC digest
 
     Examples:
+      | place    |
+      | a folder |
+
+    @slow
+    Examples:
       | place        |
-      | a folder     |
       | an S3 bucket |
 
   @REQ-098

@@ -11,8 +11,12 @@ Feature: Explanations
 
     Examples:
       | images   |
-      | volumes  |
       | pictures |
+
+    @slow
+    Examples:
+      | images  |
+      | volumes |
 
   @REQ-411
   Scenario: A map of the edges of the image fails the sanity check
@@ -26,7 +30,7 @@ Feature: Explanations
     When its section is made
     Then it has the picture, both rank correlations, and says which map is not to be used
 
-  @REQ-412 @RC-162
+  @REQ-412 @RC-162 @slow
   Scenario: A project explains a case
     Given a project with an ensemble of one small network
     When "minivess model explain" is run on a calibration case

@@ -72,7 +72,7 @@ Feature: Limits are registered before a look and remain fixed
       | a signature of the release policy is removed | Max | registers a policy | max | signatures                            |
       | a gate of the release policy is lowered      | Max | builds the release | max | dice, mean: at least 0.001 instead of 0.01 |
 
-  @REQ-185
+  @REQ-185 @slow
   Scenario: Stricter limits can be registered after a look
     Given an evaluated model
     And a criterion of the project file is raised

@@ -232,7 +232,7 @@ def main() -> None:
     if given.only_answer is not None:
         only_answer(Path(given.only_answer[0]), given.only_answer[1])
         return
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=Path.cwd()) as name:
         folder = Path(name)
         flushes(folder)
         cost(folder / "cost")

@@ -356,7 +356,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )  # what was seen of these logs is not kept
     base = sample_projects.servable()
     print(f"{os.cpu_count()} cores, {given.rounds} rounds in turns")
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as place:
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=Path.cwd()) as place:
         folder = Path(place)
         acts: dict[str, Callable[[Path], None]] = {
             "small": lambda at: one_client(at, base, "small", 30, given.rounds),

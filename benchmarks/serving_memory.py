@@ -109,7 +109,7 @@ def measure(shape: tuple[int, ...], classes: int, parts: dict[str, str]) -> floa
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
+    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=Path.cwd()) as name:
         command = [sys.executable, __file__, "--serve", name, str(port), str(classes)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:

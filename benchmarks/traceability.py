@@ -28,43 +28,6 @@ WORDS = ("mask", "vessel", "volume", "threshold", "calibration", "operator", "lo
 
 
 _FEATURE = "Feature: One\n  @REQ-00001 @RC-01\n  Scenario: It holds\n    Given nothing\n"
-_RISK = {
-    "plan.yaml": """\
-scope: Everything.
-severity: [{word: minor, meaning: little}, {word: critical, meaning: much}]
-probability:
-  inclusive: upper
-  combine: product-of-upper-limits
-  steps: [{word: rare, upper: 0.01, meaning: rare}, {word: often, upper: 1, meaning: often}]
-software_p1: The last step.
-levels: [{name: low, acceptable: true, meaning: fine}, {name: high, acceptable: false, meaning: not fine}]
-matrix: [[low, low], [low, high]]
-overall: All of them.
-review: Before each release.
-""",
-    "risks.yaml": """\
-hazards: [{id: HAZ-01, title: Number, statement: A wrong number.}]
-sequences: [{id: SEQ-01, title: Adding, statement: Adding goes wrong., from_hazard: HAZ-01}]
-situations: [{id: HS-01, title: Use, statement: The number is used., follows: [SEQ-01]}]
-harms: [{id: HARM-01, title: Harm, statement: Harm.}]
-controls:
-  - id: RC-01
-    title: Second sum
-    statement: Sums are added twice.
-    kind: protective-measure
-    implemented_by: [REQ-00001]
-    no_new_risks: It adds the same numbers once more.
-risks:
-  - id: RISK-01
-    title: Wrong sum
-    situation: HS-01
-    harm: HARM-01
-    initial: {severity: 2, p1: 2, p2: 2}
-    residual: {severity: 2, p1: 1, p2: 2}
-    controls: [RC-01]
-""",
-}
-"""The smallest risk file and feature: a check of nothing is no passed check."""
 
 
 def row(what: str, found: str, limit: str = "") -> None:
@@ -99,8 +62,11 @@ def generate(folder: Path, count: int) -> None:
     (folder / "features").mkdir()
     (folder / "features" / "one.feature").write_text(_FEATURE, encoding="utf-8")
     (folder / "risk").mkdir()
-    for name, text in _RISK.items():
-        (folder / "risk" / name).write_text(text, encoding="utf-8")
+    sys.path.insert(0, str(Path(__file__).parents[1]))  # the smallest risk file is that of the tests
+    from tests.support.tiny_tree import FILES
+
+    for name in [one for one in FILES if one.startswith("risk/")]:
+        (folder / name).write_text(FILES[name].replace("REQ-001", "REQ-00001"), encoding="utf-8")
     (folder / "pyproject.toml").write_text("[tool.pytest.ini_options]\n", encoding="utf-8")
     (folder / "uv.lock").write_text("version = 1\n", encoding="utf-8")
 
